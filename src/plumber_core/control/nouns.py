@@ -1,0 +1,343 @@
+"""Every operation that a person or a program can ask for, once: one Protocol per noun.
+
+Arguments are keyword-friendly and JSON-shaped. Every operation may raise ``Unauthenticated``, ``Forbidden`` and
+``Unavailable``; others are named. A name or an id is accepted wherever a task or an agent is meant.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from plumber_core.control.operations import operation
+from plumber_core.model.states import ExecutionState
+from plumber_core.model.views import (
+    AgentConfig,
+    AgentCreated,
+    AgentView,
+    Done,
+    Enrolment,
+    ExecutionDetail,
+    ExecutionSummary,
+    LoginResult,
+    Page,
+    PlanView,
+    Principal,
+    RevisionInfo,
+    SourceFormat,
+    SystemInfo,
+    TaskDetail,
+    TaskDiff,
+    TaskSummary,
+    TokenCreated,
+    TokenInfo,
+    ValidationReport,
+)
+
+
+class Sessions(Protocol):
+    """Logging in and out."""
+
+    @operation("session.login", public=True)
+    async def login(self, *, username: str, password: str) -> LoginResult:
+        """Exchange a password for a session token.
+
+        Raises: WrongPassword, RateLimited.
+        """
+        ...
+
+    @operation("session.logout")
+    async def logout(self) -> Done:
+        """End the session that makes this call."""
+        ...
+
+    @operation("session.whoami", writes=False)
+    async def whoami(self) -> Principal:
+        """Return who makes this call."""
+        ...
+
+    @operation("session.change_password")
+    async def change_password(self, *, current: str, new: str) -> Done:
+        """Change the caller's password and end all of the caller's other sessions.
+
+        Raises: WrongPassword, InvalidRequest (shorter than 12 characters).
+        """
+        ...
+
+
+class Tokens(Protocol):
+    """API tokens for programs."""
+
+    @operation("token.create")
+    async def create(self, *, name: str, days: int | None = 365) -> TokenCreated:
+        """Create an API token; its secret is in this answer only. ``days`` None never expires."""
+        ...
+
+    @operation("token.list", writes=False)
+    async def list(self) -> list[TokenInfo]:
+        """Return the caller's API tokens."""
+        ...
+
+    @operation("token.revoke")
+    async def revoke(self, *, id: str) -> Done:
+        """Revoke an API token at once.
+
+        Raises: NotFound.
+        """
+        ...
+
+
+class Tasks(Protocol):
+    """Named definitions, saved as revisions."""
+
+    @operation("task.validate", writes=False)
+    async def validate(self, *, source: str, format: SourceFormat = "auto") -> ValidationReport:
+        """Check a task file without saving it; every problem has its line, column and the nearest valid name."""
+        ...
+
+    @operation("task.apply")
+    async def apply(
+        self,
+        *,
+        source: str,
+        format: SourceFormat = "auto",
+        note: str = "",
+        expected_revision: int | None = None,
+    ) -> TaskDetail:
+        """Create a task or save its next revision; the same content again changes nothing.
+
+        ``expected_revision`` refuses to overwrite what somebody else saved meanwhile (0: must be new).
+
+        Raises: ValidationFailed, Conflict.
+        """
+        ...
+
+    @operation("task.list", writes=False)
+    async def list(self, *, search: str = "", limit: int = 50, cursor: str | None = None) -> Page[TaskSummary]:
+        """Return tasks in order of their names."""
+        ...
+
+    @operation("task.show", writes=False)
+    async def show(self, *, task: str, revision: int | None = None) -> TaskDetail:
+        """Return a task with its newest revision, or the one asked for.
+
+        Raises: NotFound.
+        """
+        ...
+
+    @operation("task.history", writes=False)
+    async def history(self, *, task: str) -> list[RevisionInfo]:
+        """Return all revisions, newest first.
+
+        Raises: NotFound.
+        """
+        ...
+
+    @operation("task.diff", writes=False)
+    async def diff(self, *, task: str, old: int, new: int) -> TaskDiff:
+        """Return a unified diff of two revisions' sources.
+
+        Raises: NotFound.
+        """
+        ...
+
+    @operation("task.plan", writes=False)
+    async def plan(
+        self, *, task: str, parameters: dict[str, Any] | None = None, revision: int | None = None
+    ) -> PlanView:
+        """Return what a run would do now: hosts and rendered steps.
+
+        Raises: NotFound, InvalidRequest (parameters), NobodyMatches.
+        """
+        ...
+
+    @operation("task.run")
+    async def run(
+        self,
+        *,
+        task: str,
+        parameters: dict[str, Any] | None = None,
+        reason: str = "",
+        revision: int | None = None,
+        request_id: str | None = None,
+    ) -> ExecutionSummary:
+        """Start an execution. The same ``request_id`` again returns the same execution.
+
+        Raises: NotFound, InvalidRequest (parameters), NobodyMatches.
+        """
+        ...
+
+    @operation("task.delete")
+    async def delete(self, *, task: str) -> Done:
+        """Delete a task; its executions stay.
+
+        Raises: NotFound.
+        """
+        ...
+
+
+class Executions(Protocol):
+    """Runs of tasks."""
+
+    @operation("execution.start")
+    async def start(
+        self,
+        *,
+        source: str,
+        format: SourceFormat = "auto",
+        parameters: dict[str, Any] | None = None,
+        reason: str = "",
+        request_id: str | None = None,
+    ) -> ExecutionSummary:
+        """Run a task that is not saved.
+
+        Raises: ValidationFailed, InvalidRequest (parameters), NobodyMatches.
+        """
+        ...
+
+    @operation("execution.list", writes=False)
+    async def list(
+        self,
+        *,
+        task: str | None = None,
+        state: ExecutionState | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[ExecutionSummary]:
+        """Return executions, newest first."""
+        ...
+
+    @operation("execution.show", writes=False)
+    async def show(self, *, execution: str) -> ExecutionDetail:
+        """Return an execution with every step on every host and its attempts.
+
+        Raises: NotFound.
+        """
+        ...
+
+    @operation("execution.cancel")
+    async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
+        """Ask every running step to end (TERM, grace, KILL) and start no other; a second cancel kills at once.
+
+        Raises: NotFound, Conflict (already ended).
+        """
+        ...
+
+    @operation("execution.rerun")
+    async def rerun(self, *, execution: str, reason: str = "") -> ExecutionSummary:
+        """Run the same revision with the same parameters again, on the hosts that match now.
+
+        Raises: NotFound, NobodyMatches.
+        """
+        ...
+
+
+class Agents(Protocol):
+    """The fleet."""
+
+    @operation("agent.list", writes=False)
+    async def list(self, *, on: str = "all", limit: int = 500, cursor: str | None = None) -> Page[AgentView]:
+        """Return the agents that match a target expression, in order of their names."""
+        ...
+
+    @operation("agent.show", writes=False)
+    async def show(self, *, agent: str) -> AgentView:
+        """Return one agent.
+
+        Raises: NotFound.
+        """
+        ...
+
+    @operation("agent.create")
+    async def create(self, *, name: str, labels: dict[str, str] | None = None, slots: int = 8) -> AgentCreated:
+        """Create an agent and its agent.json; the token is in this answer only.
+
+        Raises: InvalidRequest, Conflict (the name is taken).
+        """
+        ...
+
+    @operation("agent.enroll")
+    async def enroll(
+        self, *, name: str | None = None, labels: dict[str, str] | None = None, minutes: int = 60
+    ) -> Enrolment:
+        """Create a one-time token with which a new server enrols itself."""
+        ...
+
+    @operation("agent.redeem", public=True)
+    async def redeem(self, *, token: str, name: str, server_addr: str) -> AgentConfig:
+        """Exchange a one-time enrolment token for an agent.json.
+
+        Raises: Unauthenticated (used, expired or wrong), Conflict (the name is taken), RateLimited.
+        """
+        ...
+
+    @operation("agent.update")
+    async def update(
+        self,
+        *,
+        agent: str,
+        name: str | None = None,
+        labels: dict[str, str] | None = None,
+        slots: int | None = None,
+    ) -> AgentView:
+        """Change what is given; ``labels`` replaces all labels.
+
+        Raises: NotFound, InvalidRequest, Conflict (the name is taken).
+        """
+        ...
+
+    @operation("agent.drain")
+    async def drain(self, *, agent: str) -> AgentView:
+        """Hand out no new steps; running ones end.
+
+        Raises: NotFound, Conflict.
+        """
+        ...
+
+    @operation("agent.activate")
+    async def activate(self, *, agent: str) -> AgentView:
+        """Hand out steps again.
+
+        Raises: NotFound, Conflict (revoked).
+        """
+        ...
+
+    @operation("agent.disable")
+    async def disable(self, *, agent: str) -> AgentView:
+        """Hand out no new steps and let no new execution target this agent.
+
+        Raises: NotFound, Conflict.
+        """
+        ...
+
+    @operation("agent.rotate")
+    async def rotate(self, *, agent: str) -> AgentConfig:
+        """Issue a new credential; the old one lives until the new one is first used.
+
+        Raises: NotFound, Conflict (revoked).
+        """
+        ...
+
+    @operation("agent.revoke")
+    async def revoke(self, *, agent: str) -> AgentView:
+        """Refuse the agent from now on.
+
+        Raises: NotFound.
+        """
+        ...
+
+    @operation("agent.delete")
+    async def delete(self, *, agent: str) -> Done:
+        """Forget an agent; its history stays, its id is never used again.
+
+        Raises: NotFound, Conflict (it still runs something).
+        """
+        ...
+
+
+class System(Protocol):
+    """The installation itself."""
+
+    @operation("system.info", writes=False)
+    async def info(self) -> SystemInfo:
+        """Return the version, the database and a few counts."""
+        ...

@@ -1,0 +1,56 @@
+"""``ControlPlane``: the one list of operations, implemented in-process by ``Plumber`` and remotely by ``AsyncClient``."""
+
+from __future__ import annotations
+
+import functools
+import typing
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from plumber_core.control import nouns
+from plumber_core.control.operations import Operation, collect
+from plumber_core.model.views import Event, LogGrowth, LogSlice
+
+
+class ControlPlane(Protocol):
+    """Operations by noun, and the two streams that plain HTTP carries."""
+
+    @property
+    def sessions(self) -> nouns.Sessions: ...
+    @property
+    def tokens(self) -> nouns.Tokens: ...
+    @property
+    def tasks(self) -> nouns.Tasks: ...
+    @property
+    def executions(self) -> nouns.Executions: ...
+    @property
+    def agents(self) -> nouns.Agents: ...
+    @property
+    def system(self) -> nouns.System: ...
+
+    async def read_log(self, attempt: str, offset: int = 0, limit: int = 1024 * 1024) -> LogSlice:
+        """Return durable log bytes of an attempt from ``offset`` on: whole frames, about ``limit`` bytes of them.
+
+        Raises: NotFound, InvalidRequest (an offset inside a frame or past the end).
+        """
+        ...
+
+    def follow(
+        self, *, execution: str | None = None, after: str | None = None
+    ) -> AsyncIterator[Event | LogGrowth]:
+        """Yield events after the cursor ``after`` (None: from now on), then live ones, without a gap or a repeat;
+        between them hints that a log has grown. Never ends by itself."""
+        ...
+
+
+NOUNS: dict[str, type] = {
+    name: typing.get_type_hints(prop.fget)["return"]
+    for name, prop in vars(ControlPlane).items()
+    if isinstance(prop, property)
+}
+
+
+@functools.cache
+def operations() -> dict[str, Operation]:
+    """Return every operation by its name."""
+    return {op.name: op for attribute, noun in NOUNS.items() for op in collect(attribute, noun)}

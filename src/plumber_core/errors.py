@@ -1,0 +1,240 @@
+"""Every error that Plumber raises, as one tree.
+
+    PlumberError
+    ├── InvalidRequest            a value that cannot be accepted; names the field
+    │   ├── ValidationFailed      a task file with problems, each at its line
+    │   ├── NotSupportedYet       a key of the task language without an engine behind it
+    │   ├── NobodyMatches         a target that matches no agent
+    │   └── TooLarge              over a stated limit
+    ├── Unauthenticated           no credential, or a bad one
+    ├── Forbidden                 a good credential that may not do this
+    ├── RateLimited               too many tries; says when to come back
+    ├── NotFound                  what was named does not exist (or may not be seen)
+    ├── Conflict                  the request was right but the state has moved on
+    │   └── TransitionRefused     an edge that the transition table does not have
+    ├── Unavailable               the database or server cannot answer now; try again
+    │   └── Unreachable           the other end could not be reached at all
+    ├── StartupError              the process cannot start as configured
+    │   ├── BadDatabaseUrl
+    │   ├── SchemaTooNew
+    │   ├── MissingExtra
+    │   └── PluginBroken
+    └── ProtocolError             the other end of a protocol sent what it may not send
+
+An error is a ``code`` with arguments. The sentence is made where somebody reads it, in their language:
+``message`` and ``hint`` are gettext identifiers that live in ``plumber_core/locales``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from plumber_core.locales import translate
+
+
+class PlumberError(Exception):
+    """Root of the tree.
+
+    Arguments are keyword only and must be JSON values: they cross the API beside the code.
+    """
+
+    code: ClassVar[str] = "error"
+    message: ClassVar[str] = "Something went wrong."
+    hint: ClassVar[str] = ""
+
+    def __init__(self, **arguments: Any) -> None:
+        self.arguments = arguments
+        super().__init__(arguments)
+
+    def explain(self, language: str = "en") -> str:
+        """Return the sentence for people: what happened and why."""
+        return translate(self.message, language).format_map(_Arguments(self.arguments))
+
+    def advise(self, language: str = "en") -> str:
+        """Return what to do next, or an empty string."""
+        return translate(self.hint, language).format_map(_Arguments(self.arguments)) if self.hint else ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.explain(), self.advise()) if part)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.arguments))
+
+
+class _Arguments(dict[str, Any]):
+    """Format arguments that never raise: an error about an error helps nobody."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _rebuild(kind: type[PlumberError], arguments: dict[str, Any]) -> PlumberError:
+    return kind(**arguments)
+
+
+class InvalidRequest(PlumberError):
+    """``field`` names what is wrong, ``reason`` says why."""
+
+    code = "invalid_request"
+    message = "{field}: {reason}."
+
+
+class ValidationFailed(InvalidRequest):
+    """``problems`` is a list of ``model.problems.Problem`` as dictionaries."""
+
+    code = "validation_failed"
+    message = "The task has {count} problem(s)."
+    hint = "Run `plumber task validate -f FILE` to see each with its line."
+
+    def __init__(self, **arguments: Any) -> None:
+        arguments.setdefault("count", len(arguments.get("problems", ())))
+        super().__init__(**arguments)
+
+
+class NotSupportedYet(InvalidRequest):
+    """``key`` belongs to the task language, but this release has no engine for it."""
+
+    code = "not_supported_yet"
+    message = "{key} is not supported by this release."
+    hint = "Remove the key: ignoring it silently would run something else than you wrote."
+
+
+class NobodyMatches(InvalidRequest):
+    """``target`` is the expression, ``step`` the step that it stands in."""
+
+    code = "nobody_matches"
+    message = "Step {step}: no agent matches {target}."
+    hint = "See `plumber agent list` for names and labels."
+
+
+class TooLarge(InvalidRequest):
+    """``limit`` and ``actual`` are numbers of ``unit``."""
+
+    code = "too_large"
+    message = "{field} is too large: {actual} {unit}, at most {limit}."
+
+
+class Unauthenticated(PlumberError):
+    """The same answer for a missing, a wrong, an expired and a revoked credential."""
+
+    code = "unauthenticated"
+    message = "A valid credential is required."
+    hint = "Log in with `plumber login URL`, or send `Authorization: Bearer TOKEN`."
+
+
+class WrongPassword(Unauthenticated):
+    """The same answer for an unknown user and a wrong password."""
+
+    code = "wrong_password"
+    message = "User name or password is wrong."
+    hint = ""
+
+
+class Forbidden(PlumberError):
+    """``action`` is the operation that was refused."""
+
+    code = "forbidden"
+    message = "You may not do this: {action}."
+    hint = "Ask an administrator for the right."
+
+
+class RateLimited(PlumberError):
+    """``retry_after`` is in seconds."""
+
+    code = "rate_limited"
+    message = "Too many tries."
+    hint = "Try again in {retry_after} s."
+
+
+class NotFound(PlumberError):
+    """``kind`` is the noun, ``name`` what was asked for, ``nearest`` the closest existing name or ``None``."""
+
+    code = "not_found"
+    message = "There is no {kind} {name}."
+
+
+class Conflict(PlumberError):
+    """``reason`` says what moved on."""
+
+    code = "conflict"
+    message = "{reason}."
+
+
+class TransitionRefused(Conflict):
+    """``current`` and ``wanted`` are states, ``event`` what was asked."""
+
+    code = "transition"
+    message = "A step that is {current} cannot become {wanted}."
+
+
+class Unavailable(PlumberError):
+    """The database or the server cannot answer now."""
+
+    code = "unavailable"
+    message = "Plumber cannot answer now: {reason}."
+    hint = "Nothing was changed. Try again in a moment."
+
+
+class Unreachable(Unavailable):
+    """``url`` could not be reached."""
+
+    code = "unreachable"
+    message = "Cannot reach {url}: {reason}."
+    hint = "Is the server running, and is the address right?"
+
+
+class StartupError(PlumberError):
+    """The process cannot start as configured."""
+
+    code = "startup"
+    message = "Cannot start: {reason}."
+
+
+class BadDatabaseUrl(StartupError):
+    """``reason`` never contains the password."""
+
+    code = "bad_database_url"
+    message = "DATABASE_URL cannot be used: {reason}."
+    hint = "Use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE."
+
+
+class SchemaTooNew(StartupError):
+    """``found`` is the revision in the database, ``known`` the newest that this release knows."""
+
+    code = "schema_too_new"
+    message = "The database was written by a newer release (schema {found}; this release knows {known})."
+    hint = "Start the newer release, or restore a backup made before the upgrade."
+
+
+class MissingExtra(StartupError):
+    """``extra`` is the optional dependency to install."""
+
+    code = "missing_extra"
+    message = "{feature} needs packages that are not installed."
+    hint = "Install them with: pip install 'plumber-fleet[{extra}]'"
+
+
+class PluginBroken(StartupError):
+    """``plugin`` is a name with its distribution, ``reason`` what is wrong with it."""
+
+    code = "plugin_broken"
+    message = "Plugin {plugin} cannot be used: {reason}."
+    hint = "Fix or uninstall it, or start with PLUMBER_DISABLE_PLUGINS={plugin}."
+
+
+class ProtocolError(PlumberError):
+    """The other end of a protocol sent what it may not send."""
+
+    code = "protocol"
+    message = "Protocol error: {reason}."
+
+
+def error_classes() -> dict[str, type[PlumberError]]:
+    """Return every error class by its code, for whoever turns a code back into an error."""
+    found: dict[str, type[PlumberError]] = {}
+    waiting: list[type[PlumberError]] = [PlumberError]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.code] = kind
+        waiting.extend(kind.__subclasses__())
+    return found

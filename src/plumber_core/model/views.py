@@ -1,0 +1,306 @@
+"""What the operations answer: pydantic values, the same in-process, over the API and in the page.
+
+Class names are the component names of the OpenAPI document and so of the page's types: keep them stable.
+Times are aware UTC; durations are seconds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from plumber_core.model.problems import Problem
+from plumber_core.model.states import AgentState, ExecutionState, Presence, StepState
+
+Item = TypeVar("Item")
+SourceFormat = Literal["auto", "yaml", "json", "toml"]
+
+
+class View(BaseModel):
+    """Base of every answer."""
+
+    model_config = ConfigDict(frozen=True, ser_json_timedelta="float")
+
+
+class Page(View, Generic[Item]):
+    """One page, newest first. ``next`` is the cursor of the following page, or None at the end."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+class Done(View):
+    """The operation was carried out and has nothing to tell."""
+
+    ok: bool = True
+
+
+class Principal(View):
+    """Who acts."""
+
+    kind: Literal["user", "token", "agent", "system"]
+    id: str
+    name: str
+
+
+class LoginResult(View):
+    """A session token (shown once) and who it belongs to."""
+
+    token: str
+    expires_at: datetime
+    user: Principal
+
+
+class TokenInfo(View):
+    """An API token without its secret."""
+
+    id: str
+    name: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class TokenCreated(TokenInfo):
+    """``token`` is shown this once."""
+
+    token: str
+
+
+class SystemInfo(View):
+    """What runs here."""
+
+    version: str
+    database: Literal["sqlite", "postgresql"]
+    epoch: int
+    time: datetime
+    agents_online: int
+    agents_total: int
+    executions_running: int
+
+
+class RevisionInfo(View):
+    """One save of a task."""
+
+    number: int
+    author: str
+    created_at: datetime
+    note: str = ""
+    digest: str
+
+
+class TaskSummary(View):
+    """A task in a list."""
+
+    id: str
+    name: str
+    description: str
+    revision: int
+    updated_at: datetime
+    last_execution: str | None = None
+    last_state: ExecutionState | None = None
+
+
+class TaskDetail(View):
+    """A task with one revision's source, as written, and as understood."""
+
+    id: str
+    name: str
+    description: str
+    revision: RevisionInfo
+    format: SourceFormat
+    source: str
+    definition: dict[str, Any]
+    created: bool = False
+    changed: bool = True
+
+
+class TaskDiff(View):
+    """A unified diff between two revisions."""
+
+    task: str
+    old: int
+    new: int
+    diff: str
+
+
+class ValidationReport(View):
+    """``problems`` is empty when the task can be saved."""
+
+    problems: list[Problem]
+    name: str | None = None
+
+
+class PlannedHost(View):
+    """One host of a planned step; ``reason`` tells why it would have to wait."""
+
+    id: str
+    name: str
+    presence: Presence
+
+
+class PlannedStep(View):
+    """One step as it would run. ``command`` is what executors call their summary."""
+
+    index: int
+    name: str
+    uses: str
+    command: str
+    path: str | None
+    env: dict[str, str]
+    timeout: float | None
+    hosts: list[PlannedHost]
+
+
+class PlanView(View):
+    """What a run would do now; ``hash`` changes when anything in it does."""
+
+    task: str
+    revision: int | None
+    parameters: dict[str, Any]
+    steps: list[PlannedStep]
+    hash: str
+
+
+class AttemptView(View):
+    """One try. ``state`` of an attempt is the outcome's; ``log_complete`` once stored bytes and digest agree."""
+
+    id: str
+    number: int
+    state: str | None
+    started_at: datetime
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    error: str | None = None
+    detail: str = ""
+    duration: float | None = None
+    log_end: int = 0
+    log_complete: bool = False
+    outputs: dict[str, str] = {}
+    late: dict[str, Any] | None = None
+
+
+class StepExecutionView(View):
+    """One step on one host within an execution."""
+
+    id: str
+    index: int
+    step: str
+    host: str
+    host_name: str
+    round: int
+    state: StepState
+    uses: str
+    command: str
+    path: str | None = None
+    env: dict[str, str] = {}
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    waiting: dict[str, Any] | None = None
+    attempts: list[AttemptView] = []
+
+
+class ExecutionSummary(View):
+    """An execution in a list."""
+
+    id: str
+    task: str
+    task_id: str | None
+    revision: int | None
+    state: ExecutionState
+    requested_by: str
+    reason: str = ""
+    created_at: datetime
+    ended_at: datetime | None = None
+    duration: float | None = None
+    warnings: int = 0
+    cancel_requested: bool = False
+
+
+class ExecutionDetail(ExecutionSummary):
+    """An execution with its steps; ``counts`` is over all of them, state by state.
+
+    ``event`` is the cursor of the event log up to which this view is true: follow from there.
+    """
+
+    parameters: dict[str, Any] = {}
+    steps: list[StepExecutionView] = []
+    counts: dict[str, int] = {}
+    event: str = ""
+
+
+class AgentView(View):
+    """An agent; ``running`` counts live attempts."""
+
+    id: str
+    name: str
+    state: AgentState
+    presence: Presence
+    labels: dict[str, str] = {}
+    facts: dict[str, str] = {}
+    version: str = ""
+    slots: int = 8
+    running: int = 0
+    executors: list[str] = []
+    created_at: datetime
+    last_seen_at: datetime | None = None
+    original: bool = False
+
+
+class AgentConfig(View):
+    """The content of agent.json: the agent's own lasting credential."""
+
+    id: str
+    token: str
+    server_addr: str
+
+
+class AgentCreated(View):
+    """A new agent with its file; the token is shown this once."""
+
+    agent: AgentView
+    config: AgentConfig
+
+
+class Enrolment(View):
+    """A one-time token that produces an agent.json on the target server."""
+
+    token: str
+    expires_at: datetime
+    command: str
+
+
+class Event(View):
+    """One line of the append-only event log. ``id`` is opaque and ordered: send it back to resume."""
+
+    id: str
+    at: datetime
+    kind: str
+    execution: str | None = None
+    agent: str | None = None
+    data: dict[str, Any] = {}
+
+
+class LogGrowth(View):
+    """A hint, not stored: an attempt's log is now durable up to ``end``."""
+
+    execution: str
+    step_execution: str
+    attempt: str
+    end: int
+
+
+class LogSlice(View):
+    """Encoded frames (``protocol/frames.py``) of an attempt's log from ``offset`` on.
+
+    ``end`` is the durable end of the log; ``complete`` says that nothing will follow.
+    """
+
+    attempt: str
+    offset: int
+    data: bytes
+    end: int
+    complete: bool
