@@ -1,0 +1,231 @@
+"""Rows as the engine sees them: what a store reads and writes. Times are microseconds since 1970 on the database's
+clock; nothing else is ever compared with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from plumber_core.model.plan import Plan
+from plumber_core.model.states import AgentState, ExecutionState, StepState
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    id: str
+    username: str
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRow:
+    """``kind`` is session, token, agent or enrolment; ``owner`` a user or an agent."""
+
+    id: str
+    kind: str
+    owner: str
+    name: str
+    created_at: int
+    expires_at: int | None = None
+    last_used_at: int | None = None
+    used_at: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    username: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    id: str
+    name: str
+    description: str
+    revision: int
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    task_id: str
+    number: int
+    format: str
+    source: str
+    definition: dict[str, Any]
+    digest: str
+    author: str
+    note: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """``session`` is the hash of the current session token, ``server`` the replica that holds the connection."""
+
+    id: str
+    name: str
+    state: AgentState
+    labels: dict[str, str]
+    facts: dict[str, str]
+    version: str
+    slots: int
+    executors: list[dict[str, Any]]
+    created_at: int
+    last_seen_at: int | None
+    original: bool
+    session: str | None = None
+    previous_session: str | None = None
+    session_used: bool = False
+    session_epoch: int = 0
+    incarnation: int = 0
+    nonce: str | None = None
+    conflict: bool = False
+    running: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRow:
+    id: str
+    task_id: str | None
+    task: str
+    revision: int | None
+    state: ExecutionState
+    requested_by: str
+    reason: str
+    created_at: int
+    ended_at: int | None
+    warnings: int
+    cancel_requested: bool
+    kill_requested: bool = False
+    problem: dict[str, Any] | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One counter row: ``control`` rises with every cancel or pause, so that a guard notices it."""
+
+    stage: int
+    remaining: int
+    failed: int
+    control: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One step execution with its current attempt."""
+
+    id: str
+    execution_id: str
+    stage: int
+    step: int
+    lane: int
+    agent_id: str
+    round: int
+    state: StepState
+    attempt_id: str | None
+    attempt_number: int
+    spec: dict[str, Any] | None
+    started_at: int | None
+    ended_at: int | None
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    id: str
+    step_execution_id: str
+    execution_id: str
+    agent_id: str
+    number: int
+    session: str
+    beat: int
+    boot_id: str
+    epoch: int
+    started_at: int
+    ended_at: int | None
+    state: str | None
+    exit_code: int | None
+    signal: int | None
+    error: str | None
+    detail: str
+    duration: float | None
+    outputs: dict[str, str]
+    log_end: int
+    log_total: int | None
+    log_state: str
+    outcome: dict[str, Any] | None
+    late: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """``cursor`` orders events as they became visible."""
+
+    cursor: str
+    at: int
+    kind: str
+    execution_id: str | None
+    agent_id: str | None
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One step to set going: ``ready``, or ``running`` with its attempt already bound to a connected session."""
+
+    step_id: str
+    agent_id: str
+    step: int
+    spec: dict[str, Any]
+    attempt_id: str | None = None
+    number: int = 0
+    session: str | None = None
+    beat: int = 0
+    boot_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewExecution:
+    """Everything that one submit writes."""
+
+    id: str
+    task_id: str | None
+    task: str
+    revision: int | None
+    plan: Plan
+    requested_by: str
+    credential: str | None
+    fleet_version: int
+    starts: tuple[Start, ...]
+    current_revision: int | None = None
+    """The task's newest revision when this was decided; None when an older one was asked for."""
+    reason: str = ""
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnd:
+    """Everything that one report writes: the outcome, and what follows from it in the same transaction."""
+
+    step_id: str
+    execution_id: str
+    stage: int
+    attempt_id: str
+    agent_id: str
+    session: str | None
+    state: StepState
+    sources: tuple[StepState, ...]
+    outcome: dict[str, Any]
+    control: int
+    remaining: tuple[int, int]
+    """The guard: the counter must lie between these before the change."""
+    lane_ends: bool
+    failed: bool
+    tail_offset: int = 0
+    tail: bytes = b""
+    tail_newlines: int = 0
+    skip_lane: bool = False
+    skip_after_stage: bool = False
+    starts: tuple[Start, ...] = ()
+    execution_state: ExecutionState | None = None
+    warnings: int = 0
+    problem: dict[str, Any] | None = None

@@ -1,0 +1,68 @@
+"""A ``Script``: one guarded hot write, written once for both databases.
+
+``guard`` selects one row if the write may happen; each of ``writes`` may use ``{ok}`` for that. On PostgreSQL the
+whole script is one data-modifying statement, so one round trip and one commit (measured: several statements cost 1.83
+times a hand-written path, one statement 1.34 times). On SQLite, in-process and with one writer, the same texts run
+one after the other inside ``BEGIN IMMEDIATE``.
+
+Portable by macros: ``{rows:name}`` is a JSON array parameter as rows with a column ``value``; ``{lock:tables}`` locks
+rows where that exists. Both databases know ``plumber_now()`` and ``plumber_xid()``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, text
+
+_ROWS = re.compile(r"\{rows:(\w+)\}")
+_LOCK = re.compile(r"\{lock:([\w, ]+)\}")
+
+
+@dataclass(frozen=True)
+class Script:
+    """``writes`` are all conditional on ``{ok}`` and know nothing of each other's effects."""
+
+    guard: str
+    writes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        assert all("{ok}" in write for write in self.writes), "an unguarded write"
+        object.__setattr__(self, "_compiled", {})
+
+    def run(self, connection: Connection, parameters: dict[str, Any]) -> bool:
+        """Carry the script out and say whether the guard held."""
+        compiled = self._for(connection.dialect.name)
+        if len(compiled) == 1:
+            return bool(connection.execute(compiled[0], parameters).scalar_one())
+        if connection.execute(compiled[0], parameters).first() is None:
+            return False
+        for statement in compiled[1:]:
+            connection.execute(statement, parameters)
+        return True
+
+    def _for(self, dialect: str) -> tuple[TextClause, ...]:
+        cache: dict[str, tuple[TextClause, ...]] = getattr(self, "_compiled")  # noqa: B009 - frozen dataclass
+        if dialect not in cache:
+            cache[dialect] = self._postgresql() if dialect == "postgresql" else self._sqlite()
+        return cache[dialect]
+
+    def _postgresql(self) -> tuple[TextClause, ...]:
+        parts = [f"g AS MATERIALIZED ({self.guard})"]
+        parts += [f"w{n} AS ({write} RETURNING 1)" for n, write in enumerate(self.writes)]
+        whole = f"WITH {', '.join(parts)} SELECT count(*) FROM g"
+        return (text(macros(whole, "postgresql").replace("{ok}", "EXISTS (SELECT 1 FROM g)")),)
+
+    def _sqlite(self) -> tuple[TextClause, ...]:
+        texts = (self.guard, *self.writes)
+        return tuple(text(macros(part, "sqlite").replace("{ok}", "1 = 1")) for part in texts)
+
+
+def macros(sql: str, dialect: str) -> str:
+    """Replace ``{rows:name}`` and ``{lock:tables}`` by what the dialect says for them."""
+    if dialect == "postgresql":
+        sql = _ROWS.sub(r"json_array_elements(CAST(:\1 AS json)) AS \1(value)", sql)
+        return _LOCK.sub(r"FOR UPDATE OF \1", sql)
+    return _LOCK.sub("", _ROWS.sub(r"json_each(:\1) AS \1", sql))

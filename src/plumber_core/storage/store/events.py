@@ -1,0 +1,64 @@
+"""The event log. The cursor ``<xid>.<id>`` orders events as they became visible: ids alone would not, for a lower id
+may commit after a higher one was read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, func, select, tuple_
+
+from plumber_core.errors import InvalidRequest
+from plumber_core.model import records as r
+from plumber_core.storage import tables as t
+from plumber_core.storage.store.base import StorePart, insert_event
+
+_event = t.events.c
+START = "0.0"
+
+
+def parse_cursor(cursor: str) -> tuple[int, int]:
+    """Read a cursor.
+
+    Raises:
+        InvalidRequest: it is not one.
+    """
+    xid, dot, id_ = cursor.partition(".")
+    if not (dot and xid.isascii() and id_.isascii() and xid.isdigit() and id_.isdigit() and len(cursor) < 40):
+        raise InvalidRequest(field="after", reason=f"{cursor!r} is not the id of an event")
+    return int(xid), int(id_)
+
+
+class EventPart(StorePart):
+    """Implements ``ports.EventStore``."""
+
+    async def events_after(self, cursor: str, execution_id: str | None, limit: int) -> list[r.EventRow]:
+        xid, id_ = parse_cursor(cursor)
+        query = select(t.events).where(
+            tuple_(_event.xid, _event.id) > tuple_(xid, id_),
+            _event.xid < func.plumber_visible(type_=BigInteger),
+        )
+        if execution_id is not None:
+            query = query.where(_event.execution_id == execution_id)
+        query = query.order_by(_event.xid, _event.id).limit(limit)
+        rows = await self.read(lambda connection: connection.execute(query).all())
+        return [
+            r.EventRow(f"{row.xid}.{row.id}", row.at, row.kind, row.execution_id, row.agent_id, json.loads(row.data))
+            for row in rows
+        ]
+
+    async def last_event(self) -> str:
+        query = (
+            select(_event.xid, _event.id)
+            .where(_event.xid < func.plumber_visible(type_=BigInteger))
+            .order_by(_event.xid.desc(), _event.id.desc())
+            .limit(1)
+        )
+        row = await self.read(lambda connection: connection.execute(query).first())
+        return f"{row.xid}.{row.id}" if row else START
+
+    async def add_event(self, kind: str, execution_id: str | None, agent_id: str | None, data: dict[str, Any]) -> None:
+        def work(connection: Connection) -> None:
+            insert_event(connection, kind, execution_id, agent_id, data)
+
+        await self.write(work)
