@@ -1,75 +1,264 @@
-"""``Plumber``: the composition root. (Interface first; the body follows.)"""
+"""``Plumber``: the composition root. It wires store, plugins and engine, and is the control plane in-process."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Self
 
+from plumber_core.builtin.passwords import hash_password
 from plumber_core.control import nouns
 from plumber_core.control.plane import ControlPlane
+from plumber_core.engine import events, logs
+from plumber_core.engine.access import Access, Caller, Identities, agent_of
+from plumber_core.engine.claim import deliver
+from plumber_core.engine.core import Engine
+from plumber_core.engine.operations.base import Desk
+from plumber_core.engine.operations.plane import BoundPlane
+from plumber_core.engine.original import OriginalAgents
+from plumber_core.engine.peer import EnginePeer
+from plumber_core.engine.reap import sweep, sweeps
+from plumber_core.errors import PlumberError
+from plumber_core.ids import secret_hash
+from plumber_core.model.states import TERMINAL_EXECUTION_STATES
+from plumber_core.model.task import Task
 from plumber_core.model.views import Event, ExecutionDetail, LogGrowth, LogSlice, Principal
+from plumber_core.plugins.registry import PluginRegistry
+from plumber_core.protocol.messages import Goodbye
 from plumber_core.protocol.peer import Peer
+from plumber_core.storage.database import connect
+from plumber_core.storage.store import SqlStore
+
+SYSTEM = Principal(kind="system", id="system", name="system")
+ADMIN = "admin"
 
 
 class Plumber:
-    """The control plane in-process, an async context manager. Acts as the principal ``system``."""
+    """The control plane in-process: ``async with Plumber("sqlite:///ops.db") as plumber: ...``.
 
-    sessions: nouns.Sessions
-    tokens: nouns.Tokens
-    tasks: nouns.Tasks
-    executions: nouns.Executions
-    agents: nouns.Agents
-    system: nouns.System
+    Its nouns (``tasks``, ``executions``, ...) act as the principal ``system``; ``acting_as`` gives those of another.
+
+    Args:
+        database_url: ``sqlite:///FILE``, ``sqlite://`` (in memory) or ``postgresql://...``.
+        local_agent: run steps in this process's machine too, as the agent ``local``; no port is opened.
+        admin_password: first password of the user ``admin``; without one ``create_admin`` makes a random one.
+        create_admin: make sure that the user ``admin`` exists (servers need it, scripts do not).
+        public_url: how agents and people reach this server; only told to them.
+        plugins: the ``[plugins]`` table of the configuration.
+        state_dir: where the local agent keeps its journal; by default beside the SQLite file.
+    """
 
     def __init__(
-        self, database_url: str = "sqlite:///plumber.db", *, local_agent: bool = True, admin_password: str | None = None
-    ) -> None: ...
+        self,
+        database_url: str = "sqlite:///plumber.db",
+        *,
+        local_agent: bool = True,
+        admin_password: str | None = None,
+        create_admin: bool = False,
+        public_url: str = "http://127.0.0.1:52281",
+        plugins: Mapping[str, Any] | None = None,
+        state_dir: Path | None = None,
+    ) -> None:
+        self._store = SqlStore(connect(database_url))
+        self._engine = Engine(self._store)
+        self._engine.public_url = public_url
+        self._logs = logs.LogWriter(self._engine)
+        self._wants_local_agent = local_agent
+        self._admin_password = admin_password
+        self._create_admin = create_admin or admin_password is not None
+        self._plugin_table = plugins or {}
+        self._state_dir = state_dir
+        self._stack = AsyncExitStack()
+        self._plugins: PluginRegistry | None = None
+        self._access: Access | None = None
+        self._system: BoundPlane | None = None
+        self.original = OriginalAgents(self._engine, self._logs)
+        self.first_password: str | None = None
+        """The random password of ``admin``, in the process that created it."""
 
-    async def __aenter__(self) -> Plumber:
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
         return self
 
-    async def __aexit__(self, *_: object) -> None: ...
+    async def __aexit__(self, *_: object) -> None:
+        await self.drain()
+        await self._stack.aclose()
+        self._plugins = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls can be served."""
+        return self._plugins is not None
+
+    async def _open(self) -> None:
+        self._stack.push_async_callback(self._store.close)
+        await self._store.open()
+        self._engine.epoch = await self._store.epoch()
+        opened = PluginRegistry.open(self._plugin_table, Identities(self._store))
+        self._plugins = await self._stack.enter_async_context(opened)
+        self._access = Access(self._engine, self._plugins)
+        self._system = BoundPlane(self._desk(Caller(SYSTEM)))
+        await self._ensure_admin()
+        await self._start_work()
+        if self._wants_local_agent:
+            await self._start_local_agent()
+
+    async def _start_work(self) -> None:
+        self._stack.push_async_callback(self._store.forget_server, self._engine.server_id)
+        self._stack.push_async_callback(self._engine.stop)
+        wakeups = self._engine.wakeups
+        wakeups.on_agent = lambda agent: self._spawn_delivery(agent)
+        wakeups.on_execution = self._engine.executions.forget
+        await sweep(self._engine, 1)
+        self._engine.spawn(self._logs.run(), "log writer")
+        self._engine.spawn(wakeups.relay(), "relay")
+        self._engine.spawn(self._store.listen(wakeups.heard), "listener")
+        self._engine.spawn(sweeps(self._engine), "sweeps")
+
+    def _spawn_delivery(self, agent: str) -> None:
+        if self._engine.connections.get(agent) is not None:
+            self._engine.spawn(deliver(self._engine, agent, "notify"), "deliver")
+
+    async def _ensure_admin(self) -> None:
+        if not self._create_admin or await self._store.find_user(ADMIN) is not None:
+            return
+        password = self._admin_password or secrets.token_urlsafe(15)
+        if await self._store.ensure_user(ADMIN, await hash_password(password)) and self._admin_password is None:
+            self.first_password = password
+
+    async def _start_local_agent(self) -> None:
+        from plumber_core.local import LocalAgent
+
+        database = getattr(self._store.database, "path", None)
+        agent = LocalAgent(self, self._state_dir or (Path(f"{database}.agent") if database else None))
+        await self._stack.enter_async_context(agent)
+
+    # ---- the control plane, as the system
+
+    def _bound(self) -> BoundPlane:
+        assert self._system is not None, "open it first: async with Plumber(...)"
+        return self._system
+
+    @property
+    def sessions(self) -> nouns.Sessions:
+        return self._bound().sessions
+
+    @property
+    def tokens(self) -> nouns.Tokens:
+        return self._bound().tokens
+
+    @property
+    def tasks(self) -> nouns.Tasks:
+        return self._bound().tasks
+
+    @property
+    def executions(self) -> nouns.Executions:
+        return self._bound().executions
+
+    @property
+    def agents(self) -> nouns.Agents:
+        return self._bound().agents
+
+    @property
+    def system(self) -> nouns.System:
+        return self._bound().system
+
+    async def read_log(self, attempt: str, offset: int = 0, limit: int = 1024 * 1024) -> LogSlice:
+        """See ``ControlPlane.read_log``."""
+        return await logs.read_log(self._engine, attempt, offset, limit)
+
+    def follow(self, *, execution: str | None = None, after: str | None = None) -> AsyncIterator[Event | LogGrowth]:
+        """See ``ControlPlane.follow``."""
+        return events.follow(self._engine, execution, after)
+
+    # ---- the control plane, as others
+
+    def _desk(self, caller: Caller | None, address: str = "") -> Desk:
+        assert self._plugins is not None and self._access is not None, "open it first: async with Plumber(...)"  # noqa: PT018
+        return Desk(self._engine, self._plugins, self._access, caller, address)
 
     async def authenticate(self, token: str) -> Principal:
         """Return who a bearer token belongs to (a user's session or an API token; never an agent's).
 
-        Raises: Unauthenticated.
+        Raises: Unauthenticated, Unavailable.
         """
-        raise NotImplementedError
+        assert self._access is not None, "open it first: async with Plumber(...)"
+        return await self._access.principal(token)
 
     def acting_as(self, principal: Principal, *, token: str | None = None, address: str = "") -> ControlPlane:
         """Return the control plane bound to a principal: every call is authorised for it."""
-        raise NotImplementedError
+        digest = secret_hash(token) if token is not None else None
+        return BoundPlane(self._desk(Caller(principal, token_hash=digest, address=address), address))
 
     def anonymous(self, *, address: str = "") -> ControlPlane:
         """Return the control plane for callers without a credential: only public operations answer."""
-        raise NotImplementedError
+        return BoundPlane(self._desk(None, address))
 
     async def agent_peer(self, token: str) -> Peer:
         """Return the engine as the agent with this credential sees it.
 
-        Raises: Refused.
+        Raises: Refused, Unavailable.
         """
-        raise NotImplementedError
+        return EnginePeer(self._engine, self._logs, await agent_of(self._engine, token), token)
 
-    async def read_log(self, attempt: str, offset: int = 0, limit: int = 1024 * 1024) -> LogSlice:
-        raise NotImplementedError
+    # ---- sugar
 
-    def follow(self, *, execution: str | None = None, after: str | None = None) -> AsyncIterator[Event | LogGrowth]:
-        raise NotImplementedError
+    async def run(self, task: Task | Mapping[str, Any] | str, **parameters: Any) -> ExecutionDetail:
+        """Run a task (a ``Task``, a mapping or YAML text) without saving it, and wait for its end."""
+        if isinstance(task, Task):
+            source = task.model_dump_json(by_alias=True, exclude_defaults=True)
+        else:
+            source = task if isinstance(task, str) else json.dumps(task)
+        begun = await self.executions.start(source=source, parameters=parameters)
+        return await self.wait(begun.id)
 
-    async def run(self, task: Any, **parameters: Any) -> ExecutionDetail:
-        """Start a task (a ``Task``, a dict or YAML text) and wait for its end."""
-        raise NotImplementedError
+    async def wait(self, execution: str) -> ExecutionDetail:
+        """Wait for an execution's end and return it."""
+        detail = await self.executions.show(execution=execution)
+        if detail.state in TERMINAL_EXECUTION_STATES:
+            return detail
+        async for event in self.follow(execution=execution, after=detail.event):
+            if isinstance(event, Event) and event.kind in _ENDS:
+                break
+        return await self.executions.show(execution=execution)
+
+    # ---- looking after it
 
     async def ready(self) -> bool:
         """Say whether calls are served: the database answers and its schema is current."""
-        raise NotImplementedError
+        if not self.is_open:
+            return False
+        try:
+            async with asyncio.timeout(2.0):
+                await self._store.ping()
+        except (PlumberError, TimeoutError):
+            return False
+        return True
 
     def metrics(self) -> dict[str, float]:
-        """Return counters and gauges by their names, such as ``plumber_steps_dispatched_total``."""
-        raise NotImplementedError
+        """Return counters and gauges by their names, such as ``plumber_steps_succeeded_total``."""
+        connections = self._engine.connections.all()
+        return {
+            **self._engine.counts,
+            "plumber_agents_connected": float(len(connections)),
+            "plumber_attempts_live": float(sum(len(c.live) for c in connections)),
+        }
 
     async def drain(self) -> None:
         """Tell agents goodbye and end every ``follow``: called first when a server stops."""
-        raise NotImplementedError
+        connections = self._engine.connections.all()
+        spread = min(10.0, len(connections) / 1000)
+        for number, connection in enumerate(connections):
+            connection.push(Goodbye(spread * number / max(1, len(connections))))
+        self._engine.wakeups.end_all()
+
+
+_ENDS = {f"execution.{state}" for state in TERMINAL_EXECUTION_STATES}

@@ -13,11 +13,16 @@
     ├── Conflict                  the request was right but the state has moved on
     │   └── TransitionRefused     an edge that the transition table does not have
     ├── Unavailable               the database or server cannot answer now; try again
-    │   └── Unreachable           the other end could not be reached at all
+    │   ├── Unreachable           the other end could not be reached at all
+    │   ├── SupervisorGone        the process that owns an agent's commands died
+    │   └── SpoolUnwritable       an agent's state folder is full or failing
     ├── StartupError              the process cannot start as configured
     │   ├── BadDatabaseUrl
     │   ├── SchemaTooNew
     │   ├── MissingExtra
+    │   ├── LinkBusy              another process works with the same state folder
+    │   ├── AgentRefused          the server does not accept an agent's credential
+    │   ├── AgentCopied           an agent started from an old copy of its state folder
     │   └── PluginBroken
     └── ProtocolError             the other end of a protocol sent what it may not send
 
@@ -183,6 +188,22 @@ class Unreachable(Unavailable):
     hint = "Is the server running, and is the address right?"
 
 
+class SupervisorGone(Unavailable):
+    """The supervisor of an agent's commands died, and they with it."""
+
+    code = "supervisor_gone"
+    message = "The supervisor of this agent's commands is gone."
+    hint = "Attach again: what it ran is then reported as unknown."
+
+
+class SpoolUnwritable(Unavailable):
+    """``reason`` is what the file system said."""
+
+    code = "spool_unwritable"
+    message = "The agent's state folder cannot be written: {reason}."
+    hint = "Nothing was started. Free some disk and try again."
+
+
 class StartupError(PlumberError):
     """The process cannot start as configured."""
 
@@ -214,12 +235,45 @@ class MissingExtra(StartupError):
     hint = "Install them with: pip install 'plumber-fleet[{extra}]'"
 
 
+class LinkBusy(StartupError):
+    """``pid`` is the process that holds the state folder ``folder``."""
+
+    code = "link_busy"
+    message = "Process {pid} already works with {folder}."
+    hint = "Stop it first, or give this one another --state-dir."
+
+    @property
+    def pid(self) -> int:
+        """The process that holds the folder."""
+        return int(self.arguments["pid"])
+
+
+class AgentRefused(StartupError):
+    """``url`` is the server; the credential was revoked, deleted or never good."""
+
+    code = "agent_refused"
+    message = "{url} does not accept this agent's credential."
+    hint = "Get a new agent.json: `plumber agent create NAME`, or enrol again with `plumber-agent --enroll URL`."
+
+
+class AgentCopied(StartupError):
+    """The server has heard a newer incarnation of this agent."""
+
+    code = "agent_copied"
+    message = "This agent was started from an old copy: the server has heard a newer one."
+    hint = "If this is a restored machine, give it an identity of its own: `plumber-agent --enroll URL`."
+
+
 class PluginBroken(StartupError):
-    """``plugin`` is a name with its distribution, ``reason`` what is wrong with it."""
+    """``plugin`` is ``name`` with its distribution, ``reason`` what is wrong with it."""
 
     code = "plugin_broken"
     message = "Plugin {plugin} cannot be used: {reason}."
-    hint = "Fix or uninstall it, or start with PLUMBER_DISABLE_PLUGINS={plugin}."
+    hint = "Fix or uninstall it, or start with PLUMBER_DISABLE_PLUGINS={name}."
+
+    def __init__(self, **arguments: Any) -> None:
+        arguments.setdefault("name", str(arguments.get("plugin", "")).partition(" ")[0])
+        super().__init__(**arguments)
 
 
 class ProtocolError(PlumberError):

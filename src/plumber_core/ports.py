@@ -170,6 +170,8 @@ class ExecutionStore(Protocol):
         self, task_id: str | None, state: ExecutionState | None, limit: int, before: str | None
     ) -> list[r.ExecutionRow]: ...
 
+    async def count_running(self) -> int: ...
+
     async def find_request(self, request_id: str) -> str | None:
         """Return the execution that a request id started."""
         ...
@@ -196,8 +198,13 @@ class ReaperStore(Protocol):
 class LogStore(Protocol):
     """Attempts' logs: append by offset only."""
 
-    async def append(self, agent_id: str, chunks: Sequence[tuple[str, int, bytes]]) -> dict[str, int]:
-        """Append (attempt, offset, frames) where offset meets the end; return the ends (-1: not this agent's)."""
+    async def append(
+        self, chunks: Sequence[tuple[str, str, int, bytes]]
+    ) -> tuple[dict[str, int], list[str]]:
+        """Append (attempt, agent, offset, frames) where offset meets the end.
+
+        Returns the ends (-1: not this agent's) and the attempts whose log is complete with this.
+        """
         ...
 
     async def read_log(self, attempt_id: str, offset: int, limit: int) -> tuple[r.AttemptRow, bytes] | None: ...
@@ -220,7 +227,8 @@ class EventStore(Protocol):
 class Store(AccessStore, TaskStore, AgentStore, ExecutionStore, ReaperStore, LogStore, EventStore, Protocol):
     """Everything durable."""
 
-    dialect: str
+    @property
+    def dialect(self) -> str: ...
 
     async def open(self) -> None: ...
 

@@ -6,6 +6,7 @@ Arguments are keyword-friendly and JSON-shaped. Every operation may raise ``Unau
 
 from __future__ import annotations
 
+import builtins
 from typing import Any, Protocol
 
 from plumber_core.control.operations import operation
@@ -125,7 +126,7 @@ class Tasks(Protocol):
         ...
 
     @operation("task.history", writes=False)
-    async def history(self, *, task: str) -> list[RevisionInfo]:
+    async def history(self, *, task: str) -> builtins.list[RevisionInfo]:
         """Return all revisions, newest first.
 
         Raises: NotFound.

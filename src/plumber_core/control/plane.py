@@ -35,9 +35,7 @@ class ControlPlane(Protocol):
         """
         ...
 
-    def follow(
-        self, *, execution: str | None = None, after: str | None = None
-    ) -> AsyncIterator[Event | LogGrowth]:
+    def follow(self, *, execution: str | None = None, after: str | None = None) -> AsyncIterator[Event | LogGrowth]:
         """Yield events after the cursor ``after`` (None: from now on), then live ones, without a gap or a repeat;
         between them hints that a log has grown. Never ends by itself."""
         ...

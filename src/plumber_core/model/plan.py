@@ -64,9 +64,7 @@ class Plan:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what ``to_json`` wrote."""
-        steps = tuple(
-            PlanStep(**{**step, "needs_outputs": tuple(step["needs_outputs"])}) for step in value["steps"]
-        )
+        steps = tuple(PlanStep(**{**step, "needs_outputs": tuple(step["needs_outputs"])}) for step in value["steps"])
         stages = tuple(Stage(tuple(stage["chain"]), tuple(stage["hosts"])) for stage in value["stages"])
         return cls(**{**value, "steps": steps, "stages": stages})
 

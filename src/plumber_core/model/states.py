@@ -148,9 +148,7 @@ AGENT_EDGES = frozenset(
 
 def step_sources(target: StepState, actor: Actor) -> frozenset[StepState]:
     """Return the states from which ``actor`` may move a step to ``target``: the guard of an SQL update."""
-    return frozenset(
-        source for (source, goal), actors in STEP_EDGES.items() if goal == target and actor in actors
-    )
+    return frozenset(source for (source, goal), actors in STEP_EDGES.items() if goal == target and actor in actors)
 
 
 def may_step(source: StepState, target: StepState, actor: Actor) -> bool:

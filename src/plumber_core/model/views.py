@@ -218,6 +218,7 @@ class ExecutionSummary(View):
     duration: float | None = None
     warnings: int = 0
     cancel_requested: bool = False
+    problem: dict[str, Any] | None = None
 
 
 class ExecutionDetail(ExecutionSummary):

@@ -78,11 +78,11 @@ def first_steps(stage: Stage) -> tuple[tuple[int, int], ...]:
     return tuple((stage.chain[0], lane) for lane in range(len(stage.hosts)))
 
 
-def cannot_start(plan: Plan, move: Advance) -> Advance:
+def cannot_start(progress: Progress, move: Advance) -> Advance:
     """Return what follows instead when a step of ``move.starts`` cannot be rendered.
 
     In the middle of a lane that lane has failed; at a boundary the execution has.
     """
-    if move.lane_ends:
-        return replace(move, starts=(), execution=ExecutionState.FAILED, skip_after_stage=True)
-    return replace(move, starts=(), lane_ends=True, failed=True, skip_lane=True)
+    boundary = progress.remaining <= 1
+    failed = replace(move, starts=(), lane_ends=True, boundary=boundary, failed=True, skip_lane=not move.lane_ends)
+    return replace(failed, execution=ExecutionState.FAILED, skip_after_stage=True) if boundary else failed

@@ -46,7 +46,7 @@ def to_json(message: Any) -> Any:
         kind = METHOD_OF.get(type(message))
         body = {
             name: to_json(value)
-            for name, default in _defaults(type(message))
+            for name, default in _defaults(message.__class__)
             if (value := getattr(message, name)) != default
         }
         return {"kind": kind, **body} if kind in NOTIFICATIONS else body

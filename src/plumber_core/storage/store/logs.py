@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, update
 
@@ -21,37 +23,56 @@ def newlines(data: bytes) -> int:
     return sum(frame.data.count(b"\n") for frame in decode_frames(data))
 
 
+@dataclass
+class _Log:
+    """One log's end while chunks are appended to it."""
+
+    agent: str
+    end: int
+    lines: int
+    total: int | None
+
+    def add(self, attempt: str, data: bytes) -> dict[str, Any]:
+        row = {"attempt_id": attempt, "start": self.end, "stop": self.end + len(data), "newlines_before": self.lines}
+        self.end += len(data)
+        self.lines += newlines(data)
+        return row | {"data": data}
+
+    def values(self) -> dict[str, Any]:
+        complete = {"log_state": "complete"} if self.end == self.total else {}
+        return {"log_end": self.end, "log_newlines": self.lines, **complete}
+
+
 class LogPart(StorePart):
     """Implements ``ports.LogStore``."""
 
-    async def append(self, agent_id: str, chunks: Sequence[tuple[str, int, bytes]]) -> dict[str, int]:
-        wanted = sorted({attempt for attempt, _, _ in chunks})
+    async def append(self, chunks: Sequence[tuple[str, str, int, bytes]]) -> tuple[dict[str, int], list[str]]:
+        wanted = sorted({attempt for attempt, *_ in chunks})
         lock = (
-            select(_attempt.id, _attempt.log_end, _attempt.log_newlines, _attempt.log_total)
-            .where(_attempt.id.in_(wanted), _attempt.agent_id == agent_id)
+            select(_attempt.id, _attempt.agent_id, _attempt.log_end, _attempt.log_newlines, _attempt.log_total)
+            .where(_attempt.id.in_(wanted))
             .order_by(_attempt.id)
             .with_for_update()
         )
 
-        def work(connection: Connection) -> dict[str, int]:
-            found = {row.id: (row.log_end, row.log_newlines, row.log_total) for row in connection.execute(lock)}
-            ends = {attempt: found[attempt][0] if attempt in found else NOT_YOURS for attempt in wanted}
-            lines = {attempt: values[1] for attempt, values in found.items()}
-            rows = []
-            for attempt, offset, data in chunks:
-                if attempt not in found or offset > ends[attempt] or offset + len(data) <= ends[attempt]:
+        def work(connection: Connection) -> tuple[dict[str, int], list[str]]:
+            logs = {row.id: _Log(*row[1:]) for row in connection.execute(lock)}
+            ends: dict[str, int] = {}
+            rows: list[dict[str, Any]] = []
+            for attempt, agent, offset, data in chunks:
+                log = logs.get(attempt)
+                if log is None or log.agent != agent:
+                    ends.setdefault(attempt, NOT_YOURS)
                     continue
-                fresh = data[ends[attempt] - offset :]
-                row = (attempt, ends[attempt], ends[attempt] + len(fresh), lines[attempt], fresh)
-                rows.append(dict(zip(("attempt_id", "start", "stop", "newlines_before", "data"), row, strict=True)))
-                ends[attempt] += len(fresh)
-                lines[attempt] += newlines(fresh)
+                if offset <= log.end < offset + len(data):
+                    rows.append(log.add(attempt, data[log.end - offset :]))
+                ends[attempt] = log.end
             if rows:
                 connection.execute(insert(t.log_chunks), rows)
-            for attempt in {row["attempt_id"] for row in rows}:
-                values = {"log_end": ends[str(attempt)], "log_newlines": lines[str(attempt)]}
-                connection.execute(update(t.attempts).where(_attempt.id == attempt).values(**values))
-            return ends
+            grown = {str(row["attempt_id"]) for row in rows}
+            for attempt in grown:
+                connection.execute(update(t.attempts).where(_attempt.id == attempt).values(**logs[attempt].values()))
+            return ends, [attempt for attempt in grown if logs[attempt].end == logs[attempt].total]
 
         return await self.write(work)
 

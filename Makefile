@@ -1,0 +1,40 @@
+# `make help` lists what can be made.
+.DEFAULT_GOAL := help
+.PHONY: help setup lint format test demo lock wheel clean
+
+PYTHON_BIN := .venv/bin/python
+export PYTHON
+
+help: ## List these commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## Make .venv with all that development needs
+	@tools/setup.sh dev
+
+lint: setup ## Check style, types, imports between packages, and sizes
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/ruff format --check --quiet || { echo "Run 'make format'."; exit 1; }
+	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/lint-imports --no-logo >/dev/null || .venv/bin/lint-imports --no-logo
+	@$(PYTHON_BIN) -m pytest tests/architecture/test_size_budgets.py tests/architecture/test_hygiene.py
+
+format: setup ## Format the code
+	@.venv/bin/ruff check --quiet --fix-only
+	@.venv/bin/ruff format --quiet
+
+test: setup ## Run all tests, on SQLite and on a real PostgreSQL; ARGS='tests/unit -k name' chooses
+	@$(PYTHON_BIN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+
+demo: ## Start a server and two agents, run a task on both; ARGS=--exit ends after it, PORT=... moves it
+	@tools/setup.sh runtime
+	@exec $(PYTHON_BIN) tools/demo.py $(if $(PORT),--port $(PORT)) $(ARGS)
+
+lock: setup ## Write the lock files anew; ARGS=--upgrade takes newer releases
+	@tools/lock.sh $(ARGS)
+
+wheel: setup ## Build the wheel and the source archive into dist/
+	@$(PYTHON_BIN) -m hatchling build
+
+clean: ## Remove .venv, caches, builds and the demo's data
+	@rm -rf .venv .demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,369 @@
+"""Every operation as a method, one class a noun.
+
+Written by ``tools/generate_client.py`` from ``plumber_core/control``; do not edit.
+"""
+
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Awaitable
+from typing import Any, Protocol, TypeVar
+
+from plumber_core.model.states import ExecutionState
+from plumber_core.model.views import (
+    AgentConfig,
+    AgentCreated,
+    AgentView,
+    Done,
+    Enrolment,
+    ExecutionDetail,
+    ExecutionSummary,
+    LoginResult,
+    Page,
+    PlanView,
+    Principal,
+    RevisionInfo,
+    SourceFormat,
+    SystemInfo,
+    TaskDetail,
+    TaskDiff,
+    TaskSummary,
+    TokenCreated,
+    TokenInfo,
+    ValidationReport,
+)
+
+Answer = TypeVar("Answer")
+
+
+class Call(Protocol):
+    """Sends an operation and reads its answer."""
+
+    def __call__(self, operation: str, answer: type[Answer], arguments: dict[str, Any], /) -> Awaitable[Answer]: ...
+
+
+class Sessions:
+    """Logging in and out."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def login(self, *, username: str, password: str) -> LoginResult:
+        """Exchange a password for a session token.
+
+        Raises: WrongPassword, RateLimited.
+        """
+        return await self._call("session.login", LoginResult, {"username": username, "password": password})
+
+    async def logout(self) -> Done:
+        """End the session that makes this call."""
+        return await self._call("session.logout", Done, {})
+
+    async def whoami(self) -> Principal:
+        """Return who makes this call."""
+        return await self._call("session.whoami", Principal, {})
+
+    async def change_password(self, *, current: str, new: str) -> Done:
+        """Change the caller's password and end all of the caller's other sessions.
+
+        Raises: WrongPassword, InvalidRequest (shorter than 12 characters).
+        """
+        return await self._call("session.change_password", Done, {"current": current, "new": new})
+
+
+class Tokens:
+    """API tokens for programs."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def create(self, *, name: str, days: int | None = 365) -> TokenCreated:
+        """Create an API token; its secret is in this answer only. ``days`` None never expires."""
+        return await self._call("token.create", TokenCreated, {"name": name, "days": days})
+
+    async def list(self) -> builtins.list[TokenInfo]:
+        """Return the caller's API tokens."""
+        return await self._call("token.list", builtins.list[TokenInfo], {})
+
+    async def revoke(self, *, id: str) -> Done:
+        """Revoke an API token at once.
+
+        Raises: NotFound.
+        """
+        return await self._call("token.revoke", Done, {"id": id})
+
+
+class Tasks:
+    """Named definitions, saved as revisions."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def validate(self, *, source: str, format: SourceFormat = "auto") -> ValidationReport:
+        """Check a task file without saving it; every problem has its line, column and the nearest valid name."""
+        return await self._call("task.validate", ValidationReport, {"source": source, "format": format})
+
+    async def apply(
+        self,
+        *,
+        source: str,
+        format: SourceFormat = "auto",
+        note: str = "",
+        expected_revision: int | None = None,
+    ) -> TaskDetail:
+        """Create a task or save its next revision; the same content again changes nothing.
+
+        ``expected_revision`` refuses to overwrite what somebody else saved meanwhile (0: must be new).
+
+        Raises: ValidationFailed, Conflict.
+        """
+        return await self._call(
+            "task.apply",
+            TaskDetail,
+            {"source": source, "format": format, "note": note, "expected_revision": expected_revision},
+        )
+
+    async def list(self, *, search: str = "", limit: int = 50, cursor: str | None = None) -> Page[TaskSummary]:
+        """Return tasks in order of their names."""
+        return await self._call("task.list", Page[TaskSummary], {"search": search, "limit": limit, "cursor": cursor})
+
+    async def show(self, *, task: str, revision: int | None = None) -> TaskDetail:
+        """Return a task with its newest revision, or the one asked for.
+
+        Raises: NotFound.
+        """
+        return await self._call("task.show", TaskDetail, {"task": task, "revision": revision})
+
+    async def history(self, *, task: str) -> builtins.list[RevisionInfo]:
+        """Return all revisions, newest first.
+
+        Raises: NotFound.
+        """
+        return await self._call("task.history", builtins.list[RevisionInfo], {"task": task})
+
+    async def diff(self, *, task: str, old: int, new: int) -> TaskDiff:
+        """Return a unified diff of two revisions' sources.
+
+        Raises: NotFound.
+        """
+        return await self._call("task.diff", TaskDiff, {"task": task, "old": old, "new": new})
+
+    async def plan(
+        self, *, task: str, parameters: dict[str, Any] | None = None, revision: int | None = None
+    ) -> PlanView:
+        """Return what a run would do now: hosts and rendered steps.
+
+        Raises: NotFound, InvalidRequest (parameters), NobodyMatches.
+        """
+        return await self._call("task.plan", PlanView, {"task": task, "parameters": parameters, "revision": revision})
+
+    async def run(
+        self,
+        *,
+        task: str,
+        parameters: dict[str, Any] | None = None,
+        reason: str = "",
+        revision: int | None = None,
+        request_id: str | None = None,
+    ) -> ExecutionSummary:
+        """Start an execution. The same ``request_id`` again returns the same execution.
+
+        Raises: NotFound, InvalidRequest (parameters), NobodyMatches.
+        """
+        return await self._call(
+            "task.run",
+            ExecutionSummary,
+            {
+                "task": task,
+                "parameters": parameters,
+                "reason": reason,
+                "revision": revision,
+                "request_id": request_id,
+            },
+        )
+
+    async def delete(self, *, task: str) -> Done:
+        """Delete a task; its executions stay.
+
+        Raises: NotFound.
+        """
+        return await self._call("task.delete", Done, {"task": task})
+
+
+class Executions:
+    """Runs of tasks."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def start(
+        self,
+        *,
+        source: str,
+        format: SourceFormat = "auto",
+        parameters: dict[str, Any] | None = None,
+        reason: str = "",
+        request_id: str | None = None,
+    ) -> ExecutionSummary:
+        """Run a task that is not saved.
+
+        Raises: ValidationFailed, InvalidRequest (parameters), NobodyMatches.
+        """
+        return await self._call(
+            "execution.start",
+            ExecutionSummary,
+            {
+                "source": source,
+                "format": format,
+                "parameters": parameters,
+                "reason": reason,
+                "request_id": request_id,
+            },
+        )
+
+    async def list(
+        self,
+        *,
+        task: str | None = None,
+        state: ExecutionState | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[ExecutionSummary]:
+        """Return executions, newest first."""
+        return await self._call(
+            "execution.list",
+            Page[ExecutionSummary],
+            {"task": task, "state": state, "limit": limit, "cursor": cursor},
+        )
+
+    async def show(self, *, execution: str) -> ExecutionDetail:
+        """Return an execution with every step on every host and its attempts.
+
+        Raises: NotFound.
+        """
+        return await self._call("execution.show", ExecutionDetail, {"execution": execution})
+
+    async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
+        """Ask every running step to end (TERM, grace, KILL) and start no other; a second cancel kills at once.
+
+        Raises: NotFound, Conflict (already ended).
+        """
+        return await self._call(
+            "execution.cancel", ExecutionSummary, {"execution": execution, "reason": reason, "kill": kill}
+        )
+
+    async def rerun(self, *, execution: str, reason: str = "") -> ExecutionSummary:
+        """Run the same revision with the same parameters again, on the hosts that match now.
+
+        Raises: NotFound, NobodyMatches.
+        """
+        return await self._call("execution.rerun", ExecutionSummary, {"execution": execution, "reason": reason})
+
+
+class Agents:
+    """The fleet."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def list(self, *, on: str = "all", limit: int = 500, cursor: str | None = None) -> Page[AgentView]:
+        """Return the agents that match a target expression, in order of their names."""
+        return await self._call("agent.list", Page[AgentView], {"on": on, "limit": limit, "cursor": cursor})
+
+    async def show(self, *, agent: str) -> AgentView:
+        """Return one agent.
+
+        Raises: NotFound.
+        """
+        return await self._call("agent.show", AgentView, {"agent": agent})
+
+    async def create(self, *, name: str, labels: dict[str, str] | None = None, slots: int = 8) -> AgentCreated:
+        """Create an agent and its agent.json; the token is in this answer only.
+
+        Raises: InvalidRequest, Conflict (the name is taken).
+        """
+        return await self._call("agent.create", AgentCreated, {"name": name, "labels": labels, "slots": slots})
+
+    async def enroll(
+        self, *, name: str | None = None, labels: dict[str, str] | None = None, minutes: int = 60
+    ) -> Enrolment:
+        """Create a one-time token with which a new server enrols itself."""
+        return await self._call("agent.enroll", Enrolment, {"name": name, "labels": labels, "minutes": minutes})
+
+    async def redeem(self, *, token: str, name: str, server_addr: str) -> AgentConfig:
+        """Exchange a one-time enrolment token for an agent.json.
+
+        Raises: Unauthenticated (used, expired or wrong), Conflict (the name is taken), RateLimited.
+        """
+        return await self._call("agent.redeem", AgentConfig, {"token": token, "name": name, "server_addr": server_addr})
+
+    async def update(
+        self,
+        *,
+        agent: str,
+        name: str | None = None,
+        labels: dict[str, str] | None = None,
+        slots: int | None = None,
+    ) -> AgentView:
+        """Change what is given; ``labels`` replaces all labels.
+
+        Raises: NotFound, InvalidRequest, Conflict (the name is taken).
+        """
+        return await self._call(
+            "agent.update", AgentView, {"agent": agent, "name": name, "labels": labels, "slots": slots}
+        )
+
+    async def drain(self, *, agent: str) -> AgentView:
+        """Hand out no new steps; running ones end.
+
+        Raises: NotFound, Conflict.
+        """
+        return await self._call("agent.drain", AgentView, {"agent": agent})
+
+    async def activate(self, *, agent: str) -> AgentView:
+        """Hand out steps again.
+
+        Raises: NotFound, Conflict (revoked).
+        """
+        return await self._call("agent.activate", AgentView, {"agent": agent})
+
+    async def disable(self, *, agent: str) -> AgentView:
+        """Hand out no new steps and let no new execution target this agent.
+
+        Raises: NotFound, Conflict.
+        """
+        return await self._call("agent.disable", AgentView, {"agent": agent})
+
+    async def rotate(self, *, agent: str) -> AgentConfig:
+        """Issue a new credential; the old one lives until the new one is first used.
+
+        Raises: NotFound, Conflict (revoked).
+        """
+        return await self._call("agent.rotate", AgentConfig, {"agent": agent})
+
+    async def revoke(self, *, agent: str) -> AgentView:
+        """Refuse the agent from now on.
+
+        Raises: NotFound.
+        """
+        return await self._call("agent.revoke", AgentView, {"agent": agent})
+
+    async def delete(self, *, agent: str) -> Done:
+        """Forget an agent; its history stays, its id is never used again.
+
+        Raises: NotFound, Conflict (it still runs something).
+        """
+        return await self._call("agent.delete", Done, {"agent": agent})
+
+
+class System:
+    """The installation itself."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def info(self) -> SystemInfo:
+        """Return the version, the database and a few counts."""
+        return await self._call("system.info", SystemInfo, {})

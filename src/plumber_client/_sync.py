@@ -1,0 +1,134 @@
+"""``Client``: the control plane of a server, over HTTP.
+
+Written by ``tools/generate_client.py`` from ``_async.py``; do not edit.
+"""
+
+# ruff: noqa: UP028
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+from plumber_client import _sync_nouns as nouns
+from plumber_client._answers import Answer, read_answer, read_slice
+from plumber_client._cursor import Cursor
+from plumber_client._http import (
+    NetworkError,
+    Response,
+    Session,
+    Transport,
+    base_url,
+    encode,
+    session_options,
+    stream_timeout,
+    unreachable,
+)
+from plumber_client._problems import error_of
+from plumber_core.errors import Unavailable
+from plumber_core.model.views import Event, LogGrowth, LogSlice
+
+
+class Client:
+    """Every operation of the server at ``url``, by noun; a context manager.
+
+    Args:
+        url: Address of the server, such as ``https://plumber.example``.
+        token: A session's or an API token; ``None`` reaches public operations only.
+        timeout: Seconds that one call may take.
+        transport: Replaces the network, for tests.
+
+    Raises: InvalidRequest (not an address).
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout: float = 30,
+        transport: Transport | None = None,
+    ) -> None:
+        self.url = base_url(url)
+        self._session = Session(**session_options(self.url, token, timeout), transport=transport)
+        self.sessions = nouns.Sessions(self.call)
+        self.tokens = nouns.Tokens(self.call)
+        self.tasks = nouns.Tasks(self.call)
+        self.executions = nouns.Executions(self.call)
+        self.agents = nouns.Agents(self.call)
+        self.system = nouns.System(self.call)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def call(self, operation: str, answer: type[Answer], arguments: dict[str, Any]) -> Answer:
+        """Call an operation by its name; the nouns' methods are made of this.
+
+        Raises: the operation's errors, Unreachable, ProtocolError.
+        """
+        headers = {"Content-Type": "application/json"}
+        body = encode(arguments)
+        try:
+            response = self._session.post(f"/api/{operation}", content=body, headers=headers)
+        except NetworkError as error:
+            raise unreachable(self.url, error) from error
+        return read_answer(answer, response)
+
+    def read_log(self, attempt: str, offset: int = 0, limit: int = 1024 * 1024) -> LogSlice:
+        """Return durable log bytes of an attempt from ``offset`` on: whole frames, about ``limit`` bytes.
+
+        Raises: NotFound, InvalidRequest (an offset inside a frame or past the end), Unreachable.
+        """
+        query: dict[str, str | int] = {"offset": offset, "limit": limit, "format": "frames"}
+        try:
+            response = self._session.get(f"/logs/{quote(attempt, safe='')}", params=query)
+        except NetworkError as error:
+            raise unreachable(self.url, error) from error
+        return read_slice(attempt, offset, response)
+
+    def follow(self, *, execution: str | None = None, after: str | None = None) -> Iterator[Event | LogGrowth]:
+        """Yield events after the cursor ``after`` (None: from now on), live ones, and hints of grown logs.
+
+        Never ends by itself: a broken connection is made again where it stood, without a gap or a repeat.
+
+        Raises: Unreachable (the first connection), Unauthenticated, Forbidden, NotFound.
+        """
+        cursor = Cursor(last_id=after)
+        while True:
+            try:
+                with self._open_events(execution, cursor) as response:
+                    for chunk in response.iter_bytes():
+                        for item in cursor.take(chunk):
+                            yield item
+            except NetworkError as error:
+                if not cursor.established:
+                    raise unreachable(self.url, error) from error
+            except Unavailable:
+                if not cursor.established:
+                    raise
+            time.sleep(cursor.pause())
+
+    @contextmanager
+    def _open_events(self, execution: str | None, cursor: Cursor) -> Iterator[Response]:
+        query = {"execution": execution} if execution else {}
+        headers = {"Accept": "text/event-stream"}
+        if cursor.last_id is not None:
+            headers["Last-Event-ID"] = cursor.last_id
+        with self._session.stream(
+            "GET", "/events", params=query, headers=headers, timeout=stream_timeout()
+        ) as response:
+            if response.status_code != 200:
+                response.read()
+                raise error_of(response)
+            cursor.connected()
+            yield response

@@ -1,0 +1,46 @@
+"""``token``: API tokens for programs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from plumber_client.commands.connect import server
+from plumber_core.terminal.console import out, remark
+from plumber_core.terminal.durations import local_time
+from plumber_core.terminal.language import _
+from plumber_core.terminal.options import Output
+from plumber_core.terminal.output import emit, safe, table
+
+
+async def create(
+    name: Annotated[str, Parameter(help=_("What the token is for."))],
+    *,
+    days: Annotated[int, Parameter(help=_("Days until it expires; 0 means never."))] = 365,
+    output: Output = "table",
+) -> None:
+    """Create a token and print it."""
+    async with server() as plumber:
+        created = await plumber.tokens.create(name=name, days=days or None)
+    if output == "table":
+        remark(_("Keep this token: it is not shown again."))
+    emit(created, output, lambda: safe(created.token))
+
+
+async def list_(*, output: Output = "table") -> None:
+    """List the caller's tokens."""
+    async with server() as plumber:
+        tokens = await plumber.tokens.list()
+    rows = [
+        (t.id, t.name, local_time(t.created_at), local_time(t.expires_at) or _("never"), local_time(t.last_used_at))
+        for t in tokens
+    ]
+    emit(tokens, output, lambda: table([_("Id"), _("Name"), _("Created"), _("Expires"), _("Last used")], rows))
+
+
+async def revoke(id: Annotated[str, Parameter(help=_("The token's id, see `plumber token list`."))]) -> None:
+    """Revoke a token."""
+    async with server() as plumber:
+        await plumber.tokens.revoke(id=id)
+    out().print(safe(_("Revoked {name}.", name=id)))

@@ -1,0 +1,85 @@
+"""The settings of a server: environment variables first, then a TOML file, then the defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from plumber_core.errors import StartupError
+
+FILE_VARIABLE = "PLUMBER_CONFIG"
+
+
+def _alias(name: str, *older: str) -> AliasChoices:
+    return AliasChoices(f"PLUMBER_{name.upper()}", *older, name)
+
+
+class Settings(BaseSettings):
+    """What ``plumber-server`` is started with.
+
+    Each field is read from ``PLUMBER_<NAME>``; ``DATABASE_URL``, ``SERVER_PORT`` and ``DEBUG`` are read too. The file
+    that ``PLUMBER_CONFIG`` names holds the same names in lower case, and the ``[plugins]`` table.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    database_url: str = Field("sqlite:///plumber.db", validation_alias=_alias("database_url", "DATABASE_URL"))
+    """``sqlite:///FILE`` or ``postgresql://...`` as libpq writes it."""
+    host: str = Field("127.0.0.1", validation_alias=_alias("host"))
+    """The address to listen on."""
+    port: int = Field(52281, ge=0, le=65535, validation_alias=_alias("port", "SERVER_PORT"))
+    """The port to listen on; 0 takes any free one."""
+    debug: bool = Field(False, validation_alias=_alias("debug", "DEBUG"))
+    """Readable logs with every request, instead of JSON."""
+    admin_password: SecretStr | None = Field(None, validation_alias=_alias("admin_password"))
+    """Of the first ``admin``; None makes a random one, which is printed once."""
+    public_url: str | None = Field(None, validation_alias=_alias("public_url"))
+    """Where agents and browsers reach this server; None takes the address that the caller used."""
+    plugins: dict[str, Any] = Field(default_factory=dict, validation_alias="plugins")
+    """The ``[plugins]`` table of the file."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the file between the environment and the defaults."""
+        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=_read_file())
+
+
+def load_settings() -> Settings:
+    """Return the settings of this process.
+
+    Raises: StartupError (names the setting and why it cannot be used, never its value).
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise StartupError(reason=f"{first['loc'][0]}: {first['msg']}") from None
+
+
+def _read_file() -> dict[str, Any]:
+    name = os.environ.get(FILE_VARIABLE)
+    if not name:
+        return {}
+    try:
+        values = tomllib.loads(Path(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise StartupError(reason=f"{FILE_VARIABLE} {name}: {error}") from None
+    for key in values:
+        if key not in Settings.model_fields:
+            nearest = get_close_matches(key, Settings.model_fields, 1)
+            advice = f", did you mean {nearest[0]}" if nearest else ""
+            raise StartupError(reason=f"{name}: {key} is no setting{advice}")
+    return values

@@ -1,0 +1,59 @@
+"""Hand ready steps to a connected agent: the way of steps for which there was no slot, or no connection."""
+
+from __future__ import annotations
+
+from plumber_core.engine.connections import Connection
+from plumber_core.engine.core import Engine
+from plumber_core.engine.specs import spec_from_json
+from plumber_core.ids import new_nonce
+from plumber_core.model.states import StepState
+from plumber_core.protocol.messages import Assignment, Cancel
+
+
+async def claim(engine: Engine, connection: Connection, cause: str) -> int:
+    """Claim as many ready steps as the agent has slots and push them; return how many.
+
+    ``cause`` says what led here, for the counter that tells pushes from sweeps.
+    """
+    async with connection.claiming:
+        wanted = connection.free
+        if wanted < 1 or connection.beat < 1:
+            return 0
+        connection.backlog = False
+        connection.reserved += wanted
+        try:
+            rows = await engine.store.claim(
+                connection.agent_id,
+                connection.session_hash,
+                limit=wanted,
+                beat=connection.beat,
+                boot_id=connection.boot_id,
+                nonce=new_nonce(),
+            )
+        except BaseException:
+            connection.backlog = True
+            raise
+        finally:
+            connection.reserved -= wanted
+        connection.backlog = len(rows) == wanted
+        for row in rows:
+            spec = spec_from_json(row.spec or {})
+            assignment = Assignment(row.attempt_id or "", connection.session, connection.beat, connection.epoch, spec)
+            connection.hand(assignment)
+            connection.push(assignment)
+    engine.counts[f"plumber_assigned_by_{cause}_total"] += len(rows)
+    for execution in {row.execution_id for row in rows}:
+        engine.wakeups.changed(execution)
+    return len(rows)
+
+
+async def deliver(engine: Engine, agent_id: str, cause: str) -> None:
+    """Bring a connected agent up to date: ready steps, and cancels that it was not told of."""
+    connection = engine.connections.get(agent_id)
+    if connection is None:
+        return
+    await claim(engine, connection, cause)
+    if connection.live:
+        for step, attempt in await engine.store.live_steps(agent_id):
+            if step.state is StepState.CANCELLING and attempt.id in connection.live:
+                connection.cancel(Cancel(attempt.id), attempt.id, kill=False)

@@ -1,0 +1,111 @@
+"""Who is connected to this replica: nothing here matters after its death, the database knows everything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from plumber_core.ids import secret_hash
+from plumber_core.model import limits
+from plumber_core.protocol.messages import Assignment, Delivery
+
+
+@dataclass(eq=False)
+class Connection:
+    """One agent's session on this replica.
+
+    ``live`` holds the attempts that take a slot, with when they were handed out (monotonic seconds). ``backlog`` says
+    that the database may have ready steps for which there was no slot.
+    """
+
+    agent_id: str
+    name: str
+    session: str
+    boot_id: str
+    epoch: int
+    slots: int
+    accepts: bool = True
+    beat: int = 0
+    heard_at: float = field(default_factory=time.monotonic)
+    live: dict[str, tuple[Assignment, float]] = field(default_factory=dict)
+    cancelled: dict[str, bool] = field(default_factory=dict)
+    reserved: int = 0
+    backlog: bool = True
+    session_used: bool = False
+    outbox: asyncio.Queue[Delivery | None] = field(default_factory=asyncio.Queue)
+    claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.session_hash = secret_hash(self.session)
+
+    @property
+    def free(self) -> int:
+        """How many more attempts the agent may hold."""
+        return self.slots - len(self.live) - self.reserved if self.accepts else 0
+
+    def push(self, delivery: Delivery) -> None:
+        """Send without waiting; a lost message loses nothing, the next renewal asks."""
+        self.outbox.put_nowait(delivery)
+
+    def hand(self, assignment: Assignment) -> None:
+        """Note a committed assignment."""
+        self.live[assignment.attempt] = (assignment, time.monotonic())
+
+    def cancel(self, delivery: Delivery, attempt: str, *, kill: bool) -> None:
+        """Push a cancel, once for each strength."""
+        told = self.cancelled.get(attempt)
+        if told is None or (kill and not told):
+            self.cancelled[attempt] = kill
+            self.push(delivery)
+
+    def done(self, attempt: str) -> None:
+        """Give the slot of an ended attempt back."""
+        self.live.pop(attempt, None)
+        self.cancelled.pop(attempt, None)
+
+    def end(self) -> None:
+        """End ``deliveries``."""
+        self.outbox.put_nowait(None)
+
+
+class Connections:
+    """The agents connected here, by agent id."""
+
+    def __init__(self) -> None:
+        self._by_agent: dict[str, Connection] = {}
+
+    def all(self) -> list[Connection]:
+        """Return every connection."""
+        return list(self._by_agent.values())
+
+    def get(self, agent_id: str) -> Connection | None:
+        """Return an agent's connection."""
+        return self._by_agent.get(agent_id)
+
+    def add(self, connection: Connection) -> None:
+        """Put a new session in the place of an older one, which ends."""
+        if (older := self._by_agent.get(connection.agent_id)) is not None:
+            older.end()
+        self._by_agent[connection.agent_id] = connection
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection unless a newer one took its place."""
+        connection.end()
+        if self._by_agent.get(connection.agent_id) is connection:
+            del self._by_agent[connection.agent_id]
+
+    def reserve(self, agent_id: str) -> Connection | None:
+        """Take a slot of a connected agent whose last renewal is fresh enough to carry a permit, or return None."""
+        connection = self._by_agent.get(agent_id)
+        if connection is None or connection.free < 1 or connection.beat < 1:
+            return None
+        if time.monotonic() - connection.heard_at > limits.PERMIT_TTL_MIN:
+            return None
+        connection.reserved += 1
+        return connection
+
+    def heard(self) -> dict[str, float]:
+        """Return how many seconds ago each agent was heard."""
+        now = time.monotonic()
+        return {c.agent_id: round(now - c.heard_at, 1) for c in self._by_agent.values()}

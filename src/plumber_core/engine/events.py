@@ -1,0 +1,49 @@
+"""Follow the event log: what was committed, in order, without a gap or a repeat, then live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from plumber_core.engine.core import Engine
+from plumber_core.model import limits
+from plumber_core.model.records import EventRow
+from plumber_core.model.views import Event, LogGrowth
+
+PAGE = 500
+
+
+def moment(microseconds: int) -> datetime:
+    """Return a database time for people and programs."""
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+async def follow(engine: Engine, execution: str | None, after: str | None) -> AsyncIterator[Event | LogGrowth]:
+    """Yield events after a cursor, then live ones and hints of grown logs, until this replica stops."""
+    subscription = engine.wakeups.subscribe(execution)
+    try:
+        cursor = after if after is not None else await engine.store.last_event()
+        while True:
+            while rows := await engine.store.events_after(cursor, execution, PAGE):
+                for row in rows:
+                    cursor = row.cursor
+                    yield view(row)
+            for growth in subscription.take_growth():
+                yield growth
+            if subscription.ended:
+                return
+            await subscription.wait(limits.SWEEP_INTERVAL)
+    finally:
+        engine.wakeups.unsubscribe(subscription)
+
+
+def view(row: EventRow) -> Event:
+    """Return an event as it crosses the API."""
+    return Event(
+        id=row.cursor,
+        at=moment(row.at),
+        kind=row.kind,
+        execution=row.execution_id,
+        agent=row.agent_id,
+        data=row.data,
+    )

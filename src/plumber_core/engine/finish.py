@@ -1,0 +1,168 @@
+"""End a step: the outcome and everything that follows from it, in one guarded write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from plumber_core.engine.caches import ExecutionMemory
+from plumber_core.engine.connections import Connection
+from plumber_core.engine.core import Engine
+from plumber_core.engine.starts import Prepared, prepare
+from plumber_core.errors import InvalidRequest, NotFound, Unavailable
+from plumber_core.ids import step_execution_id
+from plumber_core.model.records import StepEnd
+from plumber_core.model.states import Actor, StepState, step_sources
+from plumber_core.planning.advance import Advance, Ended, advance, cannot_start
+from plumber_core.protocol.messages import Assignment
+
+TRIES = 8
+MANY = 2**40
+ID_LENGTH = 36
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRef:
+    """Where an attempt stands, read from its id (``ids.py``)."""
+
+    attempt: str
+    execution: str
+    step: int
+    lane: int
+    round: int
+
+    @classmethod
+    def parse(cls, attempt: str) -> Self:
+        """Read an attempt's id.
+
+        Raises:
+            NotFound: it is none.
+        """
+        execution, rest = attempt[:ID_LENGTH], attempt[ID_LENGTH:].split("-")
+        if len(rest) != 6 or not all(part.isascii() and part.isdigit() for part in rest[1:5]):
+            raise NotFound(kind="attempt", name=attempt)
+        return cls(attempt, execution, int(rest[1]), int(rest[2]), int(rest[3]))
+
+    @property
+    def step_id(self) -> str:
+        """The id of the step execution."""
+        return step_execution_id(self.execution, self.step, self.lane, self.round)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended, by whom, with the log's last bytes if they came along."""
+
+    ref: AttemptRef
+    agent: str
+    state: StepState
+    actor: Actor
+    outcome: dict[str, Any] = field(default_factory=dict)
+    session_hash: str | None = None
+    tail_offset: int = 0
+    tail: bytes = b""
+    newlines: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """``recorded`` is False when the attempt was not current or had ended; ``next`` rides on the reply."""
+
+    recorded: bool
+    next: Assignment | None = None
+
+
+async def finish(engine: Engine, ending: Ending, keep: Connection | None = None) -> Finished:
+    """Record how an attempt ended and go on with its execution.
+
+    Raises:
+        NotFound: no such execution.
+        Unavailable: the database does not answer, or the execution is too busy.
+    """
+    for attempt in range(TRIES):
+        memory = await engine.executions.get(ending.ref.execution, fresh=attempt > 0)
+        if attempt and not await _is_current(engine, ending):
+            return Finished(False)
+        move, prepared, problem = await _decide(engine, memory, ending)
+        end = _write_of(memory, ending, move, prepared, problem)
+        try:
+            written = await engine.store.end_step(end)
+        except BaseException:
+            prepared.release()
+            raise
+        if written:
+            return Finished(True, _after(engine, memory, ending, move, prepared, keep))
+        prepared.release()
+        engine.counts["plumber_guard_retries_total"] += 1
+    raise Unavailable(reason="this execution is busy")
+
+
+async def _is_current(engine: Engine, ending: Ending) -> bool:
+    found = await engine.store.step_of(ending.ref.attempt)
+    if found is None:
+        return False
+    step, attempt = found
+    sources = step_sources(ending.state, ending.actor)
+    if step.attempt_id != ending.ref.attempt or step.state not in sources or attempt.ended_at is not None:
+        return False
+    return attempt.agent_id == ending.agent and (not ending.tail or attempt.log_end == ending.tail_offset)
+
+
+async def _decide(
+    engine: Engine, memory: ExecutionMemory, ending: Ending
+) -> tuple[Advance, Prepared, dict[str, Any] | None]:
+    plan, ref = memory.plan, ending.ref
+    progress = memory.progress[plan.stage_of(ref.step)]
+    move = advance(plan, progress, Ended(ref.step, ref.lane, ending.state), cancelled=memory.cancelled)
+    try:
+        return move, await prepare(engine, plan, ref.execution, move.starts), None
+    except InvalidRequest as error:
+        problem = {"code": error.code, "arguments": error.arguments}
+        return cannot_start(progress, move), Prepared(), problem
+
+
+def _write_of(
+    memory: ExecutionMemory, ending: Ending, move: Advance, prepared: Prepared, problem: dict[str, Any] | None
+) -> StepEnd:
+    low, high = (1, 1) if move.boundary else ((2, MANY) if move.lane_ends else (1, MANY))
+    return StepEnd(
+        step_id=ending.ref.step_id,
+        execution_id=ending.ref.execution,
+        stage=move.stage,
+        attempt_id=ending.ref.attempt,
+        agent_id=ending.agent,
+        session=ending.session_hash,
+        state=ending.state,
+        sources=tuple(sorted(step_sources(ending.state, ending.actor))),
+        outcome=ending.outcome,
+        control=memory.progress[move.stage].control,
+        remaining=(low, high),
+        lane_ends=move.lane_ends,
+        failed=move.failed,
+        tail_offset=ending.tail_offset,
+        tail=ending.tail,
+        tail_newlines=ending.newlines,
+        skip_lane=move.skip_lane,
+        skip_after_stage=move.skip_after_stage,
+        starts=tuple(prepared.starts),
+        execution_state=move.execution,
+        warnings=move.warnings,
+        problem=problem,
+    )
+
+
+def _after(
+    engine: Engine,
+    memory: ExecutionMemory,
+    ending: Ending,
+    move: Advance,
+    prepared: Prepared,
+    keep: Connection | None,
+) -> Assignment | None:
+    memory.apply(move)
+    if move.execution is not None:
+        engine.executions.forget(memory.id)
+    following = prepared.commit(engine, keep)
+    engine.counts[f"plumber_steps_{ending.state}_total"] += 1
+    engine.wakeups.changed(memory.id)
+    return following

@@ -1,0 +1,106 @@
+"""``execution.*``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from plumber_core.engine.cancel import cancel
+from plumber_core.engine.operations.base import Noun, clean, page_size
+from plumber_core.engine.operations.running import run_request, started
+from plumber_core.engine.submit import Source, submit
+from plumber_core.engine.views import execution_detail, execution_summary
+from plumber_core.errors import NotFound
+from plumber_core.model.records import ExecutionRow
+from plumber_core.model.states import ExecutionState
+from plumber_core.model.views import ExecutionDetail, ExecutionSummary, Page, SourceFormat
+from plumber_core.planning.parse import parse_task, task_from_definition
+
+
+class ExecutionOperations(Noun):
+    """Implements ``control.nouns.Executions``."""
+
+    async def start(
+        self,
+        *,
+        source: str,
+        format: SourceFormat = "auto",
+        parameters: dict[str, Any] | None = None,
+        reason: str = "",
+        request_id: str | None = None,
+    ) -> ExecutionSummary:
+        caller = await self.desk.allow("execution:start")
+        chosen = Source(parse_task(source, format).task)
+        request = run_request(caller, parameters, reason, request_id)
+        execution, _ = await submit(self.engine, _always(chosen), request)
+        return started(execution, chosen, request)
+
+    async def list(
+        self,
+        *,
+        task: str | None = None,
+        state: ExecutionState | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Page[ExecutionSummary]:
+        await self.desk.allow("execution:list", task)
+        size = page_size(limit)
+        task_id = None
+        if task is not None:
+            found = await self.store.find_task(clean("task", task, 200))
+            task_id = found.id if found else task
+        rows = await self.store.list_executions(task_id, state, size + 1, cursor)
+        items = [execution_summary(row) for row in rows[:size]]
+        return Page(items=items, next=items[-1].id if len(rows) > size else None)
+
+    async def show(self, *, execution: str) -> ExecutionDetail:
+        await self.desk.allow("execution:show", execution)
+        # The cursor first: events that are committed while the rest is read are then seen twice, never missed.
+        event = await self.store.last_event()
+        found = await self.store.load(clean("execution", execution, 200))
+        if found is None:
+            raise NotFound(kind="execution", name=execution, nearest=None)
+        row, plan, _ = found
+        steps, attempts = await self.store.steps(row.id), await self.store.attempts(row.id)
+        return execution_detail(row, plan, steps, attempts, event)
+
+    async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
+        caller = await self.desk.allow("execution:cancel", execution)
+        await cancel(self.engine, clean("execution", execution, 200), kill=kill)
+        data = {"by": caller.principal.name, "reason": clean("reason", reason, 1000)}
+        await self.store.add_event("execution.cancel_reason", execution, None, data)
+        self.engine.wakeups.changed(execution)
+        return execution_summary(await self._row(execution))
+
+    async def rerun(self, *, execution: str, reason: str = "") -> ExecutionSummary:
+        caller = await self.desk.allow("execution:rerun", execution)
+        row = await self._row(clean("execution", execution, 200))
+        chosen = await self._source_of(row)
+        request = run_request(caller, row.parameters, reason or f"rerun of {row.id}", None)
+        new, _ = await submit(self.engine, _always(chosen), request)
+        return started(new, chosen, request)
+
+    async def _row(self, execution: str) -> ExecutionRow:
+        found = await self.store.load(execution)
+        if found is None:
+            raise NotFound(kind="execution", name=execution, nearest=None)
+        return found[0]
+
+    async def _source_of(self, row: ExecutionRow) -> Source:
+        """Return what an execution ran: its revision."""
+        from plumber_core.engine.operations.tasks import ORIGINAL_FORMAT
+
+        found = None
+        if row.task_id is not None and row.revision is not None:
+            found = await self.store.find_revision(row.task_id, row.revision)
+        if found is None:
+            raise NotFound(kind="revision", name=f"{row.task} {row.revision}", nearest=None)
+        source = Source(task_from_definition(found.definition), row.task_id, row.revision)
+        return replace(source, clean_environment=found.format != ORIGINAL_FORMAT)
+
+
+def _always(source: Source) -> Any:
+    async def give(fresh: bool) -> Source:
+        return source
+
+    return give

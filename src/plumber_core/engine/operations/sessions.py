@@ -1,0 +1,87 @@
+"""``session.*``, ``token.*`` and ``system.*``."""
+
+from __future__ import annotations
+
+import builtins
+
+from plumber_core.engine.access import require_user
+from plumber_core.engine.events import moment
+from plumber_core.engine.operations.base import Noun, clean
+from plumber_core.engine.views import presence, token_info
+from plumber_core.errors import InvalidRequest, NotFound
+from plumber_core.ids import new_secret, secret_hash
+from plumber_core.model.states import Presence
+from plumber_core.model.views import Done, LoginResult, Principal, SystemInfo, TokenCreated, TokenInfo
+from plumber_core.version import __version__
+
+
+class SessionOperations(Noun):
+    """Implements ``control.nouns.Sessions``."""
+
+    async def login(self, *, username: str, password: str) -> LoginResult:
+        token, row, principal = await self.desk.access.login(username, password, self.desk.address)
+        return LoginResult(token=token, expires_at=moment(row.expires_at or 0), user=principal)
+
+    async def logout(self) -> Done:
+        caller = await self.desk.allow("session:logout")
+        if caller.token_hash is not None:
+            row = await self.store.find_credential(caller.token_hash)
+            if row is not None and row.kind == "session":
+                await self.store.revoke_credential(row.id)
+            self.desk.access.forget_tokens()
+        return Done()
+
+    async def whoami(self) -> Principal:
+        return (await self.desk.allow("session:whoami")).principal
+
+    async def change_password(self, *, current: str, new: str) -> Done:
+        caller = await self.desk.allow("session:change_password")
+        await self.desk.access.change_password(caller, current, new)
+        return Done()
+
+
+class TokenOperations(Noun):
+    """Implements ``control.nouns.Tokens``."""
+
+    async def create(self, *, name: str, days: int | None = 365) -> TokenCreated:
+        caller = await self.desk.allow("token:create")
+        if not clean("name", name, 100).strip():
+            raise InvalidRequest(field="name", reason="it is empty")
+        if days is not None and not 1 <= days <= 3650:
+            raise InvalidRequest(field="days", reason="it must be from 1 to 3650")
+        secret = new_secret("token")
+        seconds = None if days is None else days * 86400.0
+        owner = require_user(caller)
+        row = await self.store.add_credential("token", owner, secret_hash(secret), name=name, seconds=seconds, data={})
+        return TokenCreated(**token_info(row).model_dump(), token=secret)
+
+    async def list(self) -> builtins.list[TokenInfo]:
+        caller = await self.desk.allow("token:list")
+        return [token_info(row) for row in await self.store.list_credentials("token", require_user(caller))]
+
+    async def revoke(self, *, id: str) -> Done:
+        caller = await self.desk.allow("token:revoke", id)
+        if not await self.store.revoke_credential(id, require_user(caller)):
+            raise NotFound(kind="token", name=id)
+        self.desk.access.forget_tokens()
+        return Done()
+
+
+class SystemOperations(Noun):
+    """Implements ``control.nouns.System``."""
+
+    async def info(self) -> SystemInfo:
+        await self.desk.allow("system:info")
+        now = await self.store.now()
+        await self.engine.fleet.refresh()
+        rows = self.engine.fleet.rows.values()
+        online = sum(presence(row.last_seen_at, now, self.engine.heartbeat) is Presence.ONLINE for row in rows)
+        return SystemInfo(
+            version=__version__,
+            database="postgresql" if self.store.dialect == "postgresql" else "sqlite",
+            epoch=await self.store.epoch(),
+            time=moment(now),
+            agents_online=online,
+            agents_total=len(rows),
+            executions_running=await self.store.count_running(),
+        )

@@ -1,0 +1,238 @@
+"""``task.*``."""
+
+from __future__ import annotations
+
+import builtins
+import difflib
+import hashlib
+import json
+from typing import Any
+
+from plumber_core.engine.events import moment
+from plumber_core.engine.operations.base import Noun, clean, page_size
+from plumber_core.engine.operations.running import run_request, started
+from plumber_core.engine.submit import Source, submit
+from plumber_core.engine.views import presence, revision_info
+from plumber_core.errors import Conflict, NotFound
+from plumber_core.ids import new_id
+from plumber_core.model.plan import Plan
+from plumber_core.model.records import RevisionRow, TaskRow
+from plumber_core.model.views import (
+    Done,
+    ExecutionSummary,
+    Page,
+    PlannedHost,
+    PlannedStep,
+    PlanView,
+    RevisionInfo,
+    SourceFormat,
+    TaskDetail,
+    TaskDiff,
+    TaskSummary,
+    ValidationReport,
+)
+from plumber_core.planning.expand import expand, plan_hash
+from plumber_core.planning.parameters import bind
+from plumber_core.planning.parse import check_task, parse_task, task_from_definition
+from plumber_core.planning.render import summary
+
+ORIGINAL_FORMAT = "original"
+"""Revisions made by the original's ``task.create``: run by plain ``sh -c`` in the agent's own environment."""
+
+
+class TaskOperations(Noun):
+    """Implements ``control.nouns.Tasks``."""
+
+    async def validate(self, *, source: str, format: SourceFormat = "auto") -> ValidationReport:
+        await self.desk.allow("task:validate")
+        problems = check_task(source, format)
+        name = None if problems else parse_task(source, format).task.name
+        return ValidationReport(problems=problems, name=name)
+
+    async def apply(
+        self, *, source: str, format: SourceFormat = "auto", note: str = "", expected_revision: int | None = None
+    ) -> TaskDetail:
+        caller = await self.desk.allow("task:apply")
+        parsed = parse_task(source, format)
+        return await self.save(
+            source,
+            format,
+            parsed.task,
+            parsed.definition,
+            caller.principal.name,
+            clean("note", note, 1000),
+            expected_revision,
+        )
+
+    async def save(
+        self,
+        source: str,
+        format: str,
+        task: Any,
+        definition: dict[str, Any],
+        author: str,
+        note: str,
+        expected: int | None,
+    ) -> TaskDetail:
+        """Save a checked task as a revision."""
+        digest = hashlib.sha256(f"{format}\n{source}".encode()).hexdigest()
+        row = RevisionRow(new_id(), 0, format, source, definition, digest, author, note, 0)
+        saved = await self.store.save_task(row, task.name, task.description or "", expected)
+        if saved is None:
+            raise Conflict(reason=f"task {task.name} was saved by somebody else meanwhile")
+        found, changed = saved
+        return await self._detail(found, found.revision, changed=changed)
+
+    async def list(self, *, search: str = "", limit: int = 50, cursor: str | None = None) -> Page[TaskSummary]:
+        await self.desk.allow("task:list")
+        size = page_size(limit)
+        rows = await self.store.list_tasks(clean("search", search, 200), size + 1, cursor)
+        items = [TaskSummary(**{**row, "updated_at": moment(row["updated_at"])}) for row in rows[:size]]
+        return Page(items=items, next=items[-1].name if len(rows) > size else None)
+
+    async def show(self, *, task: str, revision: int | None = None) -> TaskDetail:
+        await self.desk.allow("task:show", task)
+        row = await self.find(task)
+        return await self._detail(row, row.revision if revision is None else revision)
+
+    async def history(self, *, task: str) -> builtins.list[RevisionInfo]:
+        await self.desk.allow("task:history", task)
+        row = await self.find(task)
+        return [revision_info(revision) for revision in await self.store.list_revisions(row.id)]
+
+    async def diff(self, *, task: str, old: int, new: int) -> TaskDiff:
+        await self.desk.allow("task:diff", task)
+        row = await self.find(task)
+        before, after = await self._revision(row, old), await self._revision(row, new)
+        lines = difflib.unified_diff(
+            before.source.splitlines(keepends=True),
+            after.source.splitlines(keepends=True),
+            f"{row.name} revision {old}",
+            f"{row.name} revision {new}",
+        )
+        text = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+        return TaskDiff(task=row.name, old=old, new=new, diff=text)
+
+    async def plan(
+        self, *, task: str, parameters: dict[str, Any] | None = None, revision: int | None = None
+    ) -> PlanView:
+        await self.desk.allow("task:plan", task)
+        source = await self._source(task, revision)
+        await self.engine.fleet.refresh()
+        values = bind(source.task.params, parameters or {})
+        plan = expand(
+            source.task,
+            values,
+            self.engine.fleet.agents,
+            revision=source.revision,
+            clean_environment=source.clean_environment,
+        )
+        return await self._plan_view(plan)
+
+    async def run(
+        self,
+        *,
+        task: str,
+        parameters: dict[str, Any] | None = None,
+        reason: str = "",
+        revision: int | None = None,
+        request_id: str | None = None,
+    ) -> ExecutionSummary:
+        caller = await self.desk.allow("task:run", task)
+        request = run_request(caller, parameters, reason, request_id)
+
+        async def source(fresh: bool) -> Source:
+            return await self._source(task, revision, fresh=fresh)
+
+        execution, chosen = await submit(self.engine, source, request)
+        return started(execution, chosen, request)
+
+    async def delete(self, *, task: str) -> Done:
+        await self.desk.allow("task:delete", task)
+        row = await self.find(task)
+        await self.store.delete_task(row.id)
+        self.engine.sources.pop(row.id, None)
+        self.engine.sources.pop(row.name, None)
+        return Done()
+
+    async def find(self, task: str) -> TaskRow:
+        """Return a task by name or id.
+
+        Raises: NotFound.
+        """
+        row = await self.store.find_task(clean("task", task, 200))
+        if row is not None:
+            return row
+        names = [str(other["name"]) for other in await self.store.list_tasks("", 500, None)]
+        nearest = difflib.get_close_matches(task, names, 1)
+        raise NotFound(kind="task", name=task, nearest=nearest[0] if nearest else None)
+
+    async def _revision(self, row: TaskRow, number: int) -> RevisionRow:
+        found = await self.store.find_revision(row.id, number)
+        if found is None:
+            raise NotFound(kind="revision", name=str(number), nearest=None)
+        return found
+
+    async def _source(self, task: str, revision: int | None, *, fresh: bool = False) -> Source:
+        """Return what to run; the newest revision comes from memory, which the write's guard checks."""
+        if revision is None and not fresh and (known := self.engine.sources.get(task)) is not None:
+            return known
+        row = await self.find(task)
+        number = row.revision if revision is None else revision
+        found = await self._revision(row, number)
+        source = Source(
+            task=task_from_definition(found.definition),
+            task_id=row.id,
+            revision=number,
+            current=row.revision if revision is None else None,
+            clean_environment=found.format != ORIGINAL_FORMAT,
+        )
+        if revision is None:
+            self.engine.sources[task] = source
+        return source
+
+    async def _detail(self, row: TaskRow, number: int, *, changed: bool = True) -> TaskDetail:
+        revision = await self._revision(row, number)
+        shown: Any = "toml" if revision.format == ORIGINAL_FORMAT else revision.format
+        return TaskDetail(
+            id=row.id,
+            name=row.name,
+            description=row.description,
+            revision=revision_info(revision),
+            format=shown,
+            source=revision.source,
+            definition=json.loads(json.dumps(revision.definition)),
+            created=changed and number == 1,
+            changed=changed,
+        )
+
+    async def _plan_view(self, plan: Plan) -> PlanView:
+        now = await self.store.now()
+        rows = self.engine.fleet.rows
+        steps = []
+        for stage in plan.stages:
+            hosts = [
+                PlannedHost(
+                    id=host,
+                    name=plan.hosts[host],
+                    presence=presence(rows[host].last_seen_at, now, self.engine.heartbeat),
+                )
+                for host in stage.hosts
+            ]
+            for index in stage.chain:
+                step = plan.steps[index]
+                steps.append(
+                    PlannedStep(
+                        index=index,
+                        name=step.name,
+                        uses=step.uses,
+                        command=summary(step),
+                        path=step.path,
+                        env={**plan.environment, **step.env},
+                        timeout=step.timeout,
+                        hosts=hosts,
+                    )
+                )
+        return PlanView(
+            task=plan.task, revision=plan.revision, parameters=plan.parameters, steps=steps, hash=plan_hash(plan)
+        )

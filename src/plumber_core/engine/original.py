@@ -1,0 +1,120 @@
+"""The original's agents: four calls, one step at a time, no sessions.
+
+A step is handed out once and never again, whatever becomes of the reply: at most once holds for them too.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from plumber_core.engine.core import Engine
+from plumber_core.engine.finish import AttemptRef, Ending, finish
+from plumber_core.engine.logs import LogWriter
+from plumber_core.errors import InvalidRequest, NotFound, Unauthenticated
+from plumber_core.ids import new_nonce, secret_hash
+from plumber_core.model.states import Actor, AgentState, StepState
+from plumber_core.protocol.frames import MAX_FRAME, STDOUT, encode_frame
+
+SESSION = "original"
+
+
+class OriginalAgents:
+    """What the prototype's agents ask for."""
+
+    def __init__(self, engine: Engine, logs: LogWriter) -> None:
+        self._engine = engine
+        self._logs = logs
+        self._heard: dict[str, float] = {}
+
+    async def register(self, token: str, agent_id: str, hostname: str, ip: str) -> None:
+        """Take note of an agent that starts.
+
+        Raises: Unauthenticated.
+        """
+        await self._authenticate(token, agent_id)
+        session = secret_hash(SESSION + agent_id)
+        values = {
+            "session": session,
+            "original": True,
+            "facts": {"hostname": hostname[:256], "ip": ip[:64], "os": "linux"},
+            "slots": 1,
+            "conflict": False,
+        }
+        await self._engine.store.open_session(agent_id, lambda row, epoch: values)
+        self._engine.fleet.stale()
+
+    async def heartbeat(self, token: str, agent_id: str) -> None:
+        """Note that the agent lives.
+
+        Raises: Unauthenticated.
+        """
+        await self._authenticate(token, agent_id)
+        now = time.monotonic()
+        if now - self._heard.get(agent_id, 0.0) > 2.0:
+            self._heard[agent_id] = now
+            await self._engine.store.presence(self._engine.server_id, {agent_id: 0.0})
+
+    async def poll(self, token: str, agent_id: str) -> dict[str, Any] | None:
+        """Hand out the next step, unless one is being run.
+
+        Raises: Unauthenticated.
+        """
+        await self._authenticate(token, agent_id)
+        if await self._engine.store.live_steps(agent_id):
+            return None
+        session = secret_hash(SESSION + agent_id)
+        rows = await self._engine.store.claim(agent_id, session, limit=1, beat=0, boot_id="", nonce=new_nonce())
+        if not rows:
+            return None
+        row = rows[0]
+        self._engine.counts["plumber_assigned_by_poll_total"] += 1
+        self._engine.wakeups.changed(row.execution_id)
+        spec = row.spec or {}
+        return {"step_id": row.attempt_id, "path": spec.get("path") or "", "command": _command(spec)}
+
+    async def report(
+        self, token: str, agent_id: str | None, step_id: str, status: str, exit_code: int, output: str
+    ) -> None:
+        """Record how a step ended, with its output.
+
+        Raises: Unauthenticated, NotFound (not this agent's), InvalidRequest.
+        """
+        agent = await self._authenticate(token, agent_id)
+        if status not in ("success", "failed"):
+            raise InvalidRequest(field="status", reason="it must be success or failed")
+        found = await self._engine.store.step_of(step_id)
+        if found is None or found[1].agent_id != agent:
+            raise NotFound(kind="step", name=step_id)
+        log = _frames(output)
+        if log and found[1].ended_at is None:
+            await self._logs.append(agent, step_id, 0, log)
+        state = StepState.SUCCEEDED if status == "success" else StepState.FAILED
+        outcome = {"state": state.value, "exit_code": exit_code, "log_end": len(log)}
+        done = await finish(self._engine, Ending(AttemptRef.parse(step_id), agent, state, Actor.AGENT, outcome))
+        if not done.recorded and await self._engine.store.store_late(step_id, agent, outcome) == "conflict":
+            raise InvalidRequest(field="step_id", reason="this step has already ended otherwise")
+
+    async def _authenticate(self, token: str, agent_id: str | None) -> str:
+        credential = await self._engine.store.find_credential(secret_hash(token))
+        if credential is None or credential.kind != "agent" or agent_id not in (None, credential.owner):
+            raise Unauthenticated
+        row = (await self._engine.fleet.fresh_enough()).rows.get(credential.owner)
+        if row is not None and row.state is AgentState.REVOKED:
+            raise Unauthenticated
+        if credential.last_used_at is None:
+            await self._engine.store.touch_agent_credential(credential.id, credential.owner)
+        return credential.owner
+
+
+def _command(spec: dict[str, Any]) -> str:
+    """Return what ``sh -c`` is given. The original's protocol has no environment: it goes in front."""
+    import shlex
+
+    exports = [f"export {name}={shlex.quote(value)}; " for name, value in spec.get("env", {}).items()]
+    return "".join(exports) + str(spec.get("params", {}).get("run", ""))
+
+
+def _frames(output: str) -> bytes:
+    data = output.encode("utf-8", "replace")
+    return b"".join(encode_frame(STDOUT, 0, data[n : n + MAX_FRAME]) for n in range(0, len(data), MAX_FRAME))

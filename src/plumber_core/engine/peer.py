@@ -1,0 +1,181 @@
+"""``EnginePeer``: the control plane as one connected agent sees it, in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import NoReturn
+
+from plumber_core.engine.claim import claim, deliver
+from plumber_core.engine.connections import Connection
+from plumber_core.engine.core import Engine
+from plumber_core.engine.finish import AttemptRef, Ending, finish
+from plumber_core.engine.logs import LogWriter
+from plumber_core.engine.report import report
+from plumber_core.engine.sessions import open_session
+from plumber_core.errors import NotFound, PlumberError, ProtocolError, Unavailable
+from plumber_core.model.states import Actor, StepState
+from plumber_core.protocol.messages import (
+    Ask,
+    Delivery,
+    Goodbye,
+    Hello,
+    LogChunk,
+    LogEnd,
+    NeverRan,
+    Permit,
+    Renew,
+    Renewed,
+    Report,
+    Reported,
+    Start,
+    Welcome,
+)
+from plumber_core.protocol.peer import Disconnected, Refused, SessionOver
+
+ASK_AFTER = 2.0
+"""An attempt that was handed out less than this many seconds ago may still be on its way."""
+
+
+class EnginePeer:
+    """Implements ``protocol.peer.Peer`` for one authenticated agent."""
+
+    def __init__(self, engine: Engine, logs: LogWriter, agent_id: str, credential: str) -> None:
+        self._engine = engine
+        self._logs = logs
+        self._agent_id = agent_id
+        self._credential = credential
+        self._connection: Connection | None = None
+        self._closed = False
+
+    async def hello(self, message: Hello) -> Welcome:
+        self._engine.counts["plumber_agent_messages_total"] += 1
+        try:
+            welcome, connection = await open_session(self._engine, self._agent_id, self._credential, message)
+        except PlumberError as error:
+            _translate(error)
+        if connection is not None and not self._closed:
+            self._connection = connection
+            self._engine.connections.add(connection)
+        return welcome
+
+    async def renew(self, message: Renew) -> Renewed:
+        connection = self._current(message.session, message.epoch)
+        self._engine.counts["plumber_agent_messages_total"] += 1
+        first = connection.beat == 0
+        if message.beat > connection.beat:
+            connection.beat, connection.heard_at = message.beat, time.monotonic()
+        if first:
+            await self._first_beat(connection)
+        if message.executors is not None:
+            kinds = [{"kind": e.kind, "schema": e.schema, "summary": e.summary} for e in message.executors]
+            await self._engine.store.update_agent(self._agent_id, {"executors": kinds})
+        have = {held.attempt for held in message.have}
+        now = time.monotonic()
+        missing = tuple(
+            Ask(assignment)
+            for attempt, (assignment, since) in connection.live.items()
+            if attempt not in have and now - since > ASK_AFTER
+        )
+        return Renewed(connection.epoch, self._engine.heartbeat, missing)
+
+    async def _first_beat(self, connection: Connection) -> None:
+        """The agent uses its session: an older token is spent from now on, and steps may be handed out."""
+        try:
+            await self._engine.store.open_session(
+                self._agent_id,
+                lambda row, epoch: {"session_used": True} if row.session == connection.session_hash else None,
+            )
+        except PlumberError as error:
+            _translate(error)
+        self._engine.fleet.stale()
+        self._engine.spawn(deliver(self._engine, self._agent_id, "hello"), "deliver")
+
+    async def start(self, message: Start) -> Permit:
+        """Answer by the attempt's row: the short form gave the permit with the assignment, so repeat it."""
+        connection = self._current(message.session, message.epoch)
+        found = await self._engine.store.step_of(message.attempt)
+        if found is None or found[0].agent_id != self._agent_id or found[0].attempt_id != message.attempt:
+            return Permit("gone")
+        step, attempt = found
+        if step.state is not StepState.RUNNING or step.cancel_requested:
+            return Permit("gone")
+        return Permit("go" if attempt.session == connection.session_hash else "other")
+
+    async def report(self, message: Report) -> Reported:
+        connection = self._current(message.session, message.epoch)
+        self._engine.counts["plumber_agent_messages_total"] += 1
+        try:
+            return await report(self._engine, connection, self._logs, message)
+        except PlumberError as error:
+            _translate(error)
+
+    async def never_ran(self, message: NeverRan) -> None:
+        connection = self._current(message.session, message.epoch)
+        try:
+            await self._give_back(connection, message)
+        except NotFound:
+            return
+        except PlumberError as error:
+            _translate(error)
+
+    async def _give_back(self, connection: Connection, message: NeverRan) -> None:
+        found = await self._engine.store.step_of(message.attempt)
+        connection.done(message.attempt)
+        if found is None or found[1].agent_id != self._agent_id:
+            return
+        step, attempt = found
+        same_boot = attempt.boot_id == message.boot_id
+        if same_boot and not step.cancel_requested:
+            if await self._engine.store.requeue(message.attempt, self._agent_id):
+                connection.backlog = True
+                self._engine.wakeups.changed(step.execution_id)
+                self._engine.spawn(claim(self._engine, connection, "push"), "claim")
+            return
+        state = StepState.CANCELLED if step.cancel_requested else StepState.LOST
+        outcome = {"state": "cancelled" if step.cancel_requested else "unknown", "error": "never_ran"}
+        ref = AttemptRef.parse(message.attempt)
+        await finish(self._engine, Ending(ref, self._agent_id, state, Actor.AGENT, outcome))
+
+    async def append(self, chunk: LogChunk) -> LogEnd:
+        self._current(chunk.session, None)
+        self._engine.counts["plumber_agent_messages_total"] += 1
+        try:
+            end = await self._logs.append(self._agent_id, chunk.attempt, chunk.offset, chunk.data)
+        except (PlumberError, ConnectionError) as error:
+            _translate(error)
+        return LogEnd(chunk.attempt, end)
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        connection = self._connection
+        while connection is not None and not self._closed:
+            delivery = await connection.outbox.get()
+            if delivery is None:
+                return
+            yield delivery
+            if isinstance(delivery, Goodbye):
+                return
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._connection is not None:
+            self._engine.connections.remove(self._connection)
+
+    def _current(self, session: str, epoch: int | None) -> Connection:
+        connection = self._connection
+        if connection is None or connection.session != session:
+            raise SessionOver
+        if self._engine.connections.get(self._agent_id) is not connection:
+            raise SessionOver
+        if epoch is not None and epoch != connection.epoch:
+            raise SessionOver
+        return connection
+
+
+def _translate(error: Exception) -> NoReturn:
+    """Turn the engine's errors into what a peer raises."""
+    if isinstance(error, (Unavailable, ConnectionError)):
+        raise Disconnected(str(error)) from error
+    if isinstance(error, ProtocolError):
+        raise Refused(str(error)) from error
+    raise error

@@ -1,0 +1,100 @@
+"""An agent reports the end of an attempt: the first report wins, a late truth stands beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from plumber_core.engine.claim import claim
+from plumber_core.engine.connections import Connection
+from plumber_core.engine.core import Engine
+from plumber_core.engine.finish import AttemptRef, Ending, Finished, finish
+from plumber_core.engine.logs import Digest, LogWriter, check_frames, grew
+from plumber_core.errors import NotFound, ProtocolError
+from plumber_core.model.states import Actor, StepState
+from plumber_core.protocol.codec import to_json
+from plumber_core.protocol.frames import decode_frames
+from plumber_core.protocol.messages import Outcome, Report, Reported
+
+STATE_OF = {
+    "succeeded": StepState.SUCCEEDED,
+    "failed": StepState.FAILED,
+    "timed_out": StepState.TIMED_OUT,
+    "cancelled": StepState.CANCELLED,
+    "unknown": StepState.LOST,
+}
+
+
+async def report(engine: Engine, connection: Connection, logs: LogWriter, message: Report) -> Reported:
+    """Record a report and answer it.
+
+    Raises: Unavailable, ProtocolError (a tail that is no frames).
+    """
+    try:
+        ref = AttemptRef.parse(message.attempt)
+        done = await _record(engine, connection, logs, ref, message)
+    except NotFound:
+        return Reported("unknown")
+    if not done.recorded:
+        return await _beside(engine, connection, message)
+    connection.done(message.attempt)
+    end = message.tail_offset + len(message.tail)
+    if message.tail:
+        grew(engine, message.attempt, end)
+    if connection.backlog:
+        engine.spawn(claim(engine, connection, "push"), "claim")
+    return Reported("recorded", end, done.next)
+
+
+async def _record(
+    engine: Engine, connection: Connection, logs: LogWriter, ref: AttemptRef, message: Report
+) -> Finished:
+    state = _state(message.outcome)
+    _check_tail(message)
+    ending = Ending(
+        ref,
+        connection.agent_id,
+        state,
+        Actor.AGENT,
+        outcome_json(message.outcome),
+        connection.session_hash,
+        message.tail_offset,
+        message.tail,
+        sum(frame.data.count(b"\n") for frame in decode_frames(message.tail)),
+    )
+    done = await finish(engine, ending, keep=connection)
+    if done.recorded or not message.tail:
+        return done
+    # The log's end is not where the tail begins, perhaps because an earlier append arrived after all.
+    await logs.append(connection.agent_id, ref.attempt, message.tail_offset, message.tail)
+    return await finish(engine, dataclasses.replace(ending, tail=b"", tail_offset=0, newlines=0), keep=connection)
+
+
+async def _beside(engine: Engine, connection: Connection, message: Report) -> Reported:
+    status: Any = await engine.store.store_late(message.attempt, connection.agent_id, outcome_json(message.outcome))
+    end = 0
+    if status != "unknown":
+        connection.done(message.attempt)
+        found = await engine.store.read_log(message.attempt, 0, 1)
+        end = found[0].log_end if found else 0
+    engine.counts[f"plumber_reports_{status}_total"] += 1
+    return Reported(status, end)
+
+
+def _check_tail(message: Report) -> None:
+    check_frames(message.tail)
+    if message.tail_offset == 0 and len(message.tail) == message.outcome.log_end:
+        digest = Digest()
+        digest.update(message.tail)
+        if not digest.matches(message.outcome.sha256_stdout, message.outcome.sha256_stderr):
+            raise ProtocolError(reason="the log does not have the digest that its outcome names")
+
+
+def _state(outcome: Outcome) -> StepState:
+    return STATE_OF[outcome.state]
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as it is stored, its state always included."""
+    value: dict[str, Any] = to_json(outcome)
+    return value

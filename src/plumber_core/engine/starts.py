@@ -1,0 +1,99 @@
+"""Set steps going: render them, bind each to a connected agent with a free slot, or leave it ready.
+
+A step that is bound in the same write that makes it runnable costs no claim: the assignment is pushed the moment the
+commit is known, and carries the permit (short form).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from plumber_core.engine.connections import Connection
+from plumber_core.engine.core import Engine
+from plumber_core.ids import attempt_id, new_nonce, step_execution_id
+from plumber_core.model.plan import Plan
+from plumber_core.model.records import Start
+from plumber_core.planning.render import render_step
+from plumber_core.protocol.codec import to_json
+from plumber_core.protocol.messages import Assignment
+
+
+@dataclass
+class Prepared:
+    """Starts for one write, with the slots reserved for them. ``commit`` or ``release`` it, exactly once."""
+
+    starts: list[Start] = field(default_factory=list)
+    bound: list[tuple[Connection, Assignment]] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+
+    def release(self) -> None:
+        """The write did not happen: give the slots back."""
+        for connection, _ in self.bound:
+            connection.reserved -= 1
+
+    def commit(self, engine: Engine, keep: Connection | None = None) -> Assignment | None:
+        """The write happened: push. The first assignment for ``keep`` is returned instead, to ride on a reply."""
+        kept: Assignment | None = None
+        for connection, assignment in self.bound:
+            connection.reserved -= 1
+            connection.hand(assignment)
+            if connection is keep and kept is None:
+                kept = assignment
+            else:
+                connection.push(assignment)
+        engine.counts["plumber_assigned_by_push_total"] += len(self.bound)
+        for agent in self.waiting:
+            self._tell_waiting(engine, agent)
+        return kept
+
+    def _tell_waiting(self, engine: Engine, agent: str) -> None:
+        if (connection := engine.connections.get(agent)) is not None:
+            connection.backlog = True
+        else:
+            engine.wakeups.agent(agent)
+
+
+async def prepare(engine: Engine, plan: Plan, execution: str, pairs: Iterable[tuple[int, int]]) -> Prepared:
+    """Render (step, lane) pairs and reserve slots.
+
+    Raises:
+        InvalidRequest: a template cannot be rendered; nothing is reserved.
+    """
+    prepared = Prepared()
+    try:
+        for step, lane in pairs:
+            await _prepare_one(engine, prepared, plan, execution, step, lane)
+    except BaseException:
+        prepared.release()
+        raise
+    return prepared
+
+
+async def _prepare_one(engine: Engine, prepared: Prepared, plan: Plan, execution: str, step: int, lane: int) -> None:
+    host = plan.stages[plan.stage_of(step)].hosts[lane]
+    outputs = await _outputs(engine, plan, execution, step)
+    spec = render_step(plan, step, host, execution, outputs)
+    step_id = step_execution_id(execution, step, lane)
+    connection = engine.connections.reserve(host)
+    if connection is None:
+        prepared.starts.append(Start(step_id, host, step, to_json(spec)))
+        prepared.waiting.append(host)
+        return
+    attempt = attempt_id(step_id, 1, new_nonce())
+    session, beat = connection.session_hash, connection.beat
+    start = Start(step_id, host, step, to_json(spec), attempt, 1, session, beat, connection.boot_id)
+    prepared.starts.append(start)
+    prepared.bound.append((connection, Assignment(attempt, connection.session, beat, connection.epoch, spec)))
+
+
+async def _outputs(engine: Engine, plan: Plan, execution: str, step: int) -> dict[str, dict[str, dict[str, str]]]:
+    """Return outputs by step name and host, read only for steps whose templates ask for them."""
+    names = plan.steps[step].needs_outputs
+    if not names:
+        return {}
+    wanted = [index for index, candidate in enumerate(plan.steps) if candidate.name in names]
+    found: dict[str, dict[str, dict[str, str]]] = {plan.steps[index].name: {} for index in wanted}
+    for index, host, outputs in await engine.store.outputs(execution, wanted):
+        found[plan.steps[index].name][host] = outputs
+    return found

@@ -1,0 +1,102 @@
+"""Start an execution: plan, bind the first stage, one guarded write."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plumber_core.engine.core import Engine
+from plumber_core.engine.starts import Prepared, prepare
+from plumber_core.errors import Conflict, Unauthenticated
+from plumber_core.ids import new_id
+from plumber_core.model.records import NewExecution
+from plumber_core.model.task import Task
+from plumber_core.planning.advance import first_steps
+from plumber_core.planning.expand import expand
+from plumber_core.planning.parameters import bind
+
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is run. ``current`` is the task's newest revision when ``revision`` was chosen as the newest."""
+
+    task: Task
+    task_id: str | None = None
+    revision: int | None = None
+    current: int | None = None
+    clean_environment: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who runs it, with which parameters. ``credential`` is checked again inside the write."""
+
+    requested_by: str
+    credential: str | None = None
+    parameters: Mapping[str, Any] | None = None
+    reason: str = ""
+    request_id: str | None = None
+
+
+async def submit(engine: Engine, source: Callable[[bool], Awaitable[Source]], request: Request) -> tuple[str, Source]:
+    """Start an execution and return its id and what was run.
+
+    Args:
+        engine: the engine.
+        source: returns what to run; called with True to read it afresh.
+        request: who, and with which parameters.
+
+    Raises: InvalidRequest (parameters), NobodyMatches, TooLarge, NotFound, Conflict, Unavailable.
+    """
+    for attempt in range(TRIES):
+        chosen = await source(attempt > 0)
+        if attempt:
+            await engine.fleet.refresh()
+        execution = await _try(engine, chosen, request)
+        if execution is None and request.request_id:
+            execution = await engine.store.find_request(request.request_id)
+        if execution is not None:
+            return execution, chosen
+    if request.credential is not None:
+        raise Unauthenticated
+    raise Conflict(reason="the fleet keeps changing; try again")
+
+
+async def _try(engine: Engine, source: Source, request: Request) -> str | None:
+    fleet = await engine.fleet.fresh_enough()
+    values = bind(source.task.params, request.parameters or {})
+    plan = expand(
+        source.task, values, fleet.agents, revision=source.revision, clean_environment=source.clean_environment
+    )
+    execution = new_id()
+    prepared: Prepared = await prepare(engine, plan, execution, first_steps(plan.stages[0]))
+    new = NewExecution(
+        id=execution,
+        task_id=source.task_id,
+        task=source.task.name,
+        revision=source.revision,
+        plan=plan,
+        requested_by=request.requested_by,
+        credential=request.credential,
+        fleet_version=fleet.version,
+        starts=tuple(prepared.starts),
+        current_revision=source.current,
+        reason=request.reason,
+        request_id=request.request_id,
+    )
+    try:
+        written = await engine.store.submit(new)
+    except BaseException:
+        prepared.release()
+        raise
+    if not written:
+        prepared.release()
+        return None
+    engine.executions.started(execution, plan)
+    prepared.commit(engine)
+    engine.counts["plumber_executions_started_total"] += 1
+    engine.wakeups.changed(execution)
+    return execution

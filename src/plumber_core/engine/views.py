@@ -1,0 +1,152 @@
+"""Rows as the API shows them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from plumber_core.engine.events import moment
+from plumber_core.model import limits
+from plumber_core.model import records as r
+from plumber_core.model.plan import Plan
+from plumber_core.model.states import Presence, StepState
+from plumber_core.model.views import (
+    AgentView,
+    AttemptView,
+    ExecutionDetail,
+    ExecutionSummary,
+    RevisionInfo,
+    StepExecutionView,
+    TokenInfo,
+)
+from plumber_core.planning.render import summary
+
+
+def presence(seen_at: int | None, now: int, heartbeat: float) -> Presence:
+    """Derive presence from when an agent was last heard."""
+    if seen_at is None:
+        return Presence.OFFLINE
+    silence = (now - seen_at) / 1_000_000
+    if silence <= limits.online_within(heartbeat):
+        return Presence.ONLINE
+    return Presence.LATE if silence <= limits.lease(heartbeat) else Presence.OFFLINE
+
+
+def agent_view(row: r.AgentRow, now: int, heartbeat: float) -> AgentView:
+    """Show an agent."""
+    return AgentView(
+        id=row.id,
+        name=row.name,
+        state=row.state,
+        presence=presence(row.last_seen_at, now, heartbeat),
+        labels=row.labels,
+        facts=row.facts,
+        version=row.version,
+        slots=row.slots,
+        running=row.running,
+        executors=[str(executor.get("kind")) for executor in row.executors],
+        created_at=moment(row.created_at),
+        last_seen_at=None if row.last_seen_at is None else moment(row.last_seen_at),
+        original=row.original,
+    )
+
+
+def execution_summary(row: r.ExecutionRow) -> ExecutionSummary:
+    """Show an execution in a list."""
+    return ExecutionSummary(**_summary(row))
+
+
+def _summary(row: r.ExecutionRow) -> dict[str, Any]:
+    ended = row.ended_at
+    return {
+        "id": row.id,
+        "task": row.task,
+        "task_id": row.task_id,
+        "revision": row.revision,
+        "state": row.state,
+        "requested_by": row.requested_by,
+        "reason": row.reason,
+        "created_at": moment(row.created_at),
+        "ended_at": None if ended is None else moment(ended),
+        "duration": None if ended is None else (ended - row.created_at) / 1_000_000,
+        "warnings": row.warnings,
+        "cancel_requested": row.cancel_requested,
+        "problem": row.problem,
+    }
+
+
+def execution_detail(
+    row: r.ExecutionRow, plan: Plan, steps: list[r.StepRow], attempts: list[r.AttemptRow], event: str
+) -> ExecutionDetail:
+    """Show an execution with everything in it."""
+    tries: dict[str, list[AttemptView]] = {}
+    for attempt in attempts:
+        tries.setdefault(attempt.step_execution_id, []).append(attempt_view(attempt))
+    counts = Counter(step.state.value for step in steps)
+    return ExecutionDetail(
+        **_summary(row),
+        parameters=row.parameters,
+        steps=[step_view(step, plan, tries.get(step.id, [])) for step in steps],
+        counts=dict(counts),
+        event=event,
+    )
+
+
+def step_view(row: r.StepRow, plan: Plan, attempts: list[AttemptView]) -> StepExecutionView:
+    """Show one step on one host: as rendered once it was set going, as written before."""
+    step, spec = plan.steps[row.step], row.spec or {}
+    return StepExecutionView(
+        id=row.id,
+        index=row.step,
+        step=step.name,
+        host=row.agent_id,
+        host_name=plan.hosts.get(row.agent_id, row.agent_id),
+        round=row.round,
+        state=row.state,
+        uses=step.uses,
+        command=summary(step),
+        path=spec.get("path", step.path),
+        env=spec.get("env", {}),
+        started_at=None if row.started_at is None else moment(row.started_at),
+        ended_at=None if row.ended_at is None else moment(row.ended_at),
+        waiting={"code": "no_connection_or_slot"} if row.state is StepState.READY else None,
+        attempts=attempts,
+    )
+
+
+def attempt_view(row: r.AttemptRow) -> AttemptView:
+    """Show one try."""
+    return AttemptView(
+        id=row.id,
+        number=row.number,
+        state=row.state,
+        started_at=moment(row.started_at),
+        ended_at=None if row.ended_at is None else moment(row.ended_at),
+        exit_code=row.exit_code,
+        signal=row.signal,
+        error=row.error,
+        detail=row.detail,
+        duration=row.duration,
+        log_end=row.log_end,
+        log_complete=row.log_state in ("complete", "verified"),
+        outputs=row.outputs,
+        late=row.late,
+    )
+
+
+def revision_info(row: r.RevisionRow) -> RevisionInfo:
+    """Show one save of a task."""
+    return RevisionInfo(
+        number=row.number, author=row.author, created_at=moment(row.created_at), note=row.note, digest=row.digest
+    )
+
+
+def token_info(row: r.CredentialRow) -> TokenInfo:
+    """Show an API token without its secret."""
+    return TokenInfo(
+        id=row.id,
+        name=row.name,
+        created_at=moment(row.created_at),
+        expires_at=None if row.expires_at is None else moment(row.expires_at),
+        last_used_at=None if row.last_used_at is None else moment(row.last_used_at),
+    )

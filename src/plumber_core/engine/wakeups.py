@@ -1,0 +1,153 @@
+"""Wake-ups: hints that something was committed. They may be lost; one sweep per server stands behind them.
+
+In this process they are immediate. To other replicas they go by NOTIFY from one relay, merged while one is under way:
+never a message a row, at most about twenty a second, and none where there is no other replica.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from plumber_core.errors import PlumberError
+from plumber_core.model.views import LogGrowth
+from plumber_core.ports import Store
+
+RELAY_INTERVAL = 0.05
+IDS_PER_MESSAGE = 60
+"""A payload holds at most 8000 bytes."""
+
+
+@dataclass(eq=False)
+class Subscription:
+    """One follower: woken by events, of one execution or all, and told how logs have grown."""
+
+    execution: str | None
+    growth: dict[str, LogGrowth] = field(default_factory=dict)
+    ended: bool = False
+    _signal: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """Let ``wait`` return."""
+        self._signal.set()
+
+    async def wait(self, timeout: float) -> None:
+        """Wait for a wake-up, at most ``timeout`` seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._signal.wait(), timeout)
+        self._signal.clear()
+
+    def take_growth(self) -> list[LogGrowth]:
+        """Return and forget the growth since the last call, the newest of each attempt."""
+        taken, self.growth = list(self.growth.values()), {}
+        return taken
+
+
+class Wakeups:
+    """Local followers and the relay to other replicas."""
+
+    def __init__(self, store: Store, server_id: str) -> None:
+        self._store = store
+        self._server_id = server_id
+        self._followers: set[Subscription] = set()
+        self._agents: set[str] = set()
+        self._executions: set[str] = set()
+        self._growth: dict[str, LogGrowth] = {}
+        self._work = asyncio.Event()
+        self.others = False
+        """Whether another replica was alive at the last sweep."""
+        self.on_agent: Callable[[str], None] = lambda agent: None
+        self.on_execution: Callable[[str], None] = lambda execution: None
+
+    def subscribe(self, execution: str | None) -> Subscription:
+        """Return a new follower; ``unsubscribe`` it."""
+        subscription = Subscription(execution)
+        self._followers.add(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Forget a follower."""
+        self._followers.discard(subscription)
+
+    def end_all(self) -> None:
+        """End every follower: this replica stops."""
+        for follower in self._followers:
+            follower.ended = True
+            follower.wake()
+
+    def changed(self, execution: str | None) -> None:
+        """Events of this execution (or of none in particular) were committed here."""
+        self._tell(execution)
+        if self.others:
+            self._executions.add(execution or "")
+            self._work.set()
+
+    def grew(self, growth: LogGrowth) -> None:
+        """A log has grown here."""
+        self._tell_growth(growth)
+        if self.others:
+            self._growth[growth.attempt] = growth
+            self._work.set()
+
+    def agent(self, agent_id: str) -> None:
+        """Another replica may hold this agent, and there is something for it."""
+        if self.others:
+            self._agents.add(agent_id)
+            self._work.set()
+
+    def _tell(self, execution: str | None) -> None:
+        for follower in self._followers:
+            if follower.execution is None or follower.execution == execution:
+                follower.wake()
+
+    def _tell_growth(self, growth: LogGrowth) -> None:
+        for follower in self._followers:
+            if follower.execution == growth.execution:
+                follower.growth[growth.attempt] = growth
+                follower.wake()
+
+    async def relay(self) -> None:
+        """Send hints to the other replicas until cancelled: at once, then merged."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            for payload in self._payloads():
+                with contextlib.suppress(PlumberError):
+                    await self._store.notify(payload)
+            await asyncio.sleep(RELAY_INTERVAL)
+
+    def _payloads(self) -> list[str]:
+        hints: list[dict[str, object]] = [{"a": agent} for agent in self._agents]
+        hints += [{"x": execution} for execution in self._executions]
+        hints += [{"g": [g.execution, g.step_execution, g.attempt, g.end]} for g in self._growth.values()]
+        self._agents, self._executions, self._growth = set(), set(), {}
+        pieces = (hints[n : n + IDS_PER_MESSAGE // 2] for n in range(0, len(hints), IDS_PER_MESSAGE // 2))
+        return [json.dumps({"s": self._server_id, "h": piece}, separators=(",", ":")) for piece in pieces]
+
+    def heard(self, payload: str) -> None:
+        """Act on another replica's hints; what cannot be read is nobody's loss."""
+        try:
+            message = json.loads(payload)
+            if message["s"] == self._server_id:
+                return
+            for hint in message["h"]:
+                self._act(hint)
+        except (ValueError, KeyError, TypeError):
+            return
+
+    def _act(self, hint: dict[str, object]) -> None:
+        if "a" in hint:
+            self.on_agent(str(hint["a"]))
+        elif "x" in hint:
+            execution = str(hint["x"]) or None
+            if execution:
+                self.on_execution(execution)
+            self._tell(execution)
+        elif isinstance(hint.get("g"), list):
+            grown: list[Any] = hint["g"]
+            names = ("execution", "step_execution", "attempt", "end")
+            self._tell_growth(LogGrowth(**dict(zip(names, grown, strict=True))))

@@ -1,0 +1,99 @@
+"""What is said about a task file, by code: English sentences that are gettext identifiers.
+
+``Problem.message`` is such a sentence with its arguments filled in; ``Problem.arguments`` keeps them, so that
+another language can be spoken wherever the problem is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import LiteralString
+
+SOURCE: Mapping[str, LiteralString] = {
+    "too_large": "The file is too large: {actual} bytes, at most {limit}.",
+    "empty": "The file is empty.",
+    "bad_encoding": "The file is not UTF-8 (byte {byte}).",
+    "byte_order_mark": "The file begins with a byte order mark: save it as UTF-8 without one.",
+    "bad_character": "The character {character} is not allowed in a task.",
+    "tab": "Tabs cannot indent or separate YAML: use spaces.",
+    "yaml_syntax": "This is not YAML: {reason}.",
+    "json_syntax": "This is not JSON: {reason}.",
+    "toml_syntax": "This is not TOML: {reason}.",
+    "quote_expression": "A value that holds an expression and stands inside braces needs quotes.",
+    "yaml_version": "Only YAML 1.2 is read.",
+    "yaml_tag": "The tag {tag} is not allowed: a task holds plain values only.",
+    "several_documents": "The file holds several YAML documents: one task a file.",
+    "too_deep": "Values are nested too deeply: at most {limit} levels.",
+    "too_many_values": "The file holds too many values: at most {limit}.",
+    "too_many_aliases": "The file uses too many aliases: at most {limit}.",
+    "unknown_alias": "There is no anchor {alias} above this place.",
+    "recursive_alias": "The alias {alias} stands inside of what it names.",
+    "bad_merge": "Only a mapping, or a list of mappings, can be merged.",
+    "duplicate_key": "{key} stands twice in the same place; the first is at line {first}.",
+    "key_not_text": "A key must be text.",
+    "not_finite": "{value} is not a finite number.",
+    "number_too_large": "The number has more than 64 bits: put it in quotes if it is text.",
+    "not_a_value": "A {kind} is not a value of the task language: put it in quotes.",
+}
+
+KEYS: Mapping[str, LiteralString] = {
+    "not_a_mapping": "A task must be a mapping of keys to values.",
+    "unknown_key": "{where} has no key {key}.",
+    "not_supported_yet": "{key} is not supported by this release. Remove it: ignoring it silently would run "
+    "something else than you wrote.",
+    "missing_key": "{key} is missing.",
+    "wrong_type": "{key} must be {expected}.",
+    "not_a_choice": "{value} is not possible here.",
+    "too_long": "{key} is too long: at most {limit} characters.",
+    "bad_name": "This cannot be a name: one line of 1 to 200 characters, without spaces around it.",
+    "bad_duration": "{value} is not a duration.",
+    "bad_value": "{key}: {reason}.",
+}
+
+RULES: Mapping[str, LiteralString] = {
+    "no_steps": "The task has no steps.",
+    "too_many_steps": "The task has {actual} steps: at most {limit}.",
+    "duplicate_step": "Another step is called {name} already.",
+    "no_command": "Step {step} does nothing: give it run or uses.",
+    "two_commands": "Step {step} has both run and uses: keep one.",
+    "with_without_uses": "with belongs to uses: step {step} has none.",
+    "shell_without_run": "shell belongs to run: step {step} has none.",
+    "no_target": "Step {step} does not say where it runs: give it or the task a target with on.",
+    "bad_target": "{reason}.",
+    "bad_variable_name": "{name} cannot be the name of an environment variable: letters, digits and _ only, no "
+    "digit in front.",
+    "reserved_variable": "{name} is set by Plumber: choose another name.",
+    "bad_parameter_name": "{name} cannot be a parameter, because parameters become environment variables: "
+    "letters, digits and _ only, no digit in front.",
+    "reserved_parameter": "{name} cannot be a parameter, because the variable steers programs: choose another name.",
+    "bad_pattern": "The pattern cannot be used: {reason}.",
+    "pattern_without_text": "pattern belongs to string and text: {name} is {type}.",
+    "missing_choices": "A parameter of type enum needs choices.",
+    "choices_without_enum": "choices belong to enum: {name} is {type}.",
+    "duplicate_choice": "{value} stands twice among the choices.",
+    "empty_range": "min is greater than max.",
+    "range_without_size": "min and max do not fit {type}.",
+    "bad_default": "The default does not fit the parameter: {reason}.",
+}
+
+EXPRESSIONS: Mapping[str, LiteralString] = {
+    "parameter_in_command": "Expressions never reach a command: they would be pasted into it as code. Write "
+    '"${name}" instead: parameters are environment variables.',
+    "expression_in_command": "Expressions never reach a command: they would be pasted into it as code. Put the "
+    'value in env (VALUE: {expression}) and write "$VALUE" in the command.',
+    "expression_not_allowed": "{key} cannot hold an expression: with, on, env and path can.",
+    "unclosed_expression": "The expression is not closed: {expected} is missing.",
+    "bad_expression": "The expression cannot be understood: {reason}.",
+    "expression_too_large": "The expression is too large: at most {limit} {unit}.",
+    "unknown_variable": "Expressions know params, steps and agent, not {name}.",
+    "unknown_function": "There is no function {name}.",
+    "unknown_parameter": "The task has no parameter {name}.",
+    "unknown_step": "The task has no step {name}.",
+    "circular_reference": "Step {step} cannot use the outputs of {name}: only those of an earlier step exist.",
+    "dynamic_step": 'The name of a step must be written out: steps.NAME or steps["NAME"].',
+    "no_output": "Say which output: steps.{name}.outputs.KEY.",
+    "not_here": "{name} is not known here, only {expected}.",
+}
+
+SENTENCES: Mapping[str, LiteralString] = {**SOURCE, **KEYS, **RULES, **EXPRESSIONS}
+SUGGESTION = "Did you mean {nearest}?"

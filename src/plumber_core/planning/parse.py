@@ -1,0 +1,110 @@
+"""From a task file to a task: every problem at its line, or the task and its definition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from plumber_core.errors import TooLarge
+from plumber_core.model.problems import Problem
+from plumber_core.model.task import Task
+from plumber_core.model.views import SourceFormat
+from plumber_core.planning import legacy_toml
+from plumber_core.planning.document import Node
+from plumber_core.planning.keys import check_keys
+from plumber_core.planning.problems import Report, failed, make
+from plumber_core.planning.rules import check_rules
+from plumber_core.planning.rules_expressions import check_expressions
+from plumber_core.planning.rules_parameters import check_parameters
+from plumber_core.planning.shape import normalise, read_task
+from plumber_core.planning.source import Document, read
+
+
+@dataclass(frozen=True)
+class ParsedTask:
+    """``definition`` are the task's JSON values, defaults left out; ``format`` the language it was written in."""
+
+    task: Task
+    definition: dict[str, Any]
+    format: SourceFormat = "yaml"
+
+
+def parse_task(
+    source: str | bytes, format: SourceFormat = "auto", *, name: str | None = None, description: str = ""
+) -> ParsedTask:
+    """Return the task in ``source``. ``name`` and ``description`` serve files that have none inside.
+
+    Raises: ValidationFailed with all problems, TooLarge.
+    """
+    document = read(source, format)
+    task, problems = _understand(document, name, description)
+    if problems or task is None:
+        raise failed(problems)
+    return ParsedTask(task, task.definition(), document.format)
+
+
+def check_task(
+    source: str | bytes, format: SourceFormat = "auto", *, name: str | None = None
+) -> list[Problem]:
+    """Return everything that is wrong with a task file, in the order of its lines."""
+    try:
+        return _understand(read(source, format), name, "")[1]
+    except TooLarge as error:
+        return [make("too_large", (), (1, 1), actual=error.arguments["actual"], limit=error.arguments["limit"])]
+
+
+def task_from_definition(definition: dict[str, Any]) -> Task:
+    """Return the task of a stored definition. Its form is checked; what its values mean together was, when saved.
+
+    Raises: ValidationFailed.
+    """
+    try:
+        return Task.from_definition(definition)
+    except ValidationError:
+        report = Report(None)
+        check_keys(definition, report)
+        read_task(definition, report)
+        raise failed(report.problems()) from None
+
+
+def check_definition(definition: dict[str, Any]) -> list[Problem]:
+    """Return everything that is wrong with a definition that a program built (``Task(...).definition()``)."""
+    report = Report(None)
+    _check(definition, report)
+    return report.problems()
+
+
+def _understand(document: Document, name: str | None, description: str) -> tuple[Task | None, list[Problem]]:
+    root, report = document.root, Report(document.root, document.problems)
+    if root is None:
+        return None, report.problems()
+    if not isinstance(root.value, dict):
+        report.add("not_a_mapping", ())
+        return None, report.problems()
+    if document.format == "toml" and legacy_toml.is_original(root):
+        task = _original(root, name, description, report)
+    else:
+        task = _check(_named(normalise(root), name, description), report)
+    return task, report.problems()
+
+
+def _named(definition: dict[str, Any], name: str | None, description: str) -> dict[str, Any]:
+    given = {key: value for key, value in (("name", name), ("description", description)) if value}
+    return given | definition
+
+
+def _original(root: Node, name: str | None, description: str, report: Report) -> Task | None:
+    definition = legacy_toml.translate(root, name, description, report)
+    return None if report.problems() else read_task(definition, report)
+
+
+def _check(definition: dict[str, Any], report: Report) -> Task | None:
+    original = definition.get("clean_environment") is False
+    check_keys({key: value for key, value in definition.items() if not (original and key == "clean_environment")}, report)
+    task = read_task(definition, report)
+    check_rules(definition, report)
+    check_parameters(definition.get("params"), report)
+    check_expressions(definition, report)
+    return task

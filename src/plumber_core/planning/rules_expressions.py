@@ -1,0 +1,111 @@
+"""Where expressions may stand, and what they may name there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from plumber_core.planning.document import Path
+from plumber_core.planning.expressions import OPENING, Expression, ExpressionError
+from plumber_core.planning.problems import Report, nearest
+from plumber_core.planning.templates import expressions_in
+
+_SHELLS = ("shell", "script")
+_COMMANDS = ("run", "script", "command", "cmd", "content", "shell")
+_PARAMETER = re.compile(r"\$\{\{\s*params\.([A-Za-z_]\w*)\s*\}\}", re.ASCII)
+_EXPRESSION = re.compile(r"\$\{\{[^{}]{0,200}\}\}")
+
+
+def check_expressions(task: dict[str, Any], report: Report) -> None:
+    """Report expressions in places that cannot have them, and references to what does not exist there."""
+    _Checker(task, report).check()
+
+
+class _Checker:
+    def __init__(self, task: dict[str, Any], report: Report) -> None:
+        steps, params = task.get("steps"), task.get("params")
+        self._task = task
+        self._report = report
+        self._steps = [step if isinstance(step, dict) else {} for step in steps] if isinstance(steps, list) else []
+        self._params = params if isinstance(params, dict) else {}
+        names = [step.get("name") for step in self._steps]
+        self._order = {name: index for index, name in reversed(list(enumerate(names))) if isinstance(name, str)}
+
+    def check(self) -> None:
+        for key in ("env", "path"):
+            self._allow((key,), self._task.get(key), ("params", "agent"))
+        self._allow(("on",), self._task.get("on"), ("params",))
+        self._refuse((), self._task, ("name",))
+        for index, step in enumerate(self._steps):
+            self._step(index, step)
+
+    def _step(self, index: int, step: dict[str, Any]) -> None:
+        path: Path = ("steps", index)
+        for key in ("env", "path", "with"):
+            self._allow((*path, key), step.get(key), ("params", "agent", "steps"), index)
+        self._allow((*path, "on"), step.get("on"), ("params",))
+        self._refuse(path, step, ("name", "uses", "shell", "stdin"))
+        self._command((*path, "run"), step.get("run"))
+        parameters = step.get("with")
+        if step.get("uses") in _SHELLS and isinstance(parameters, dict):
+            for key in _COMMANDS:
+                self._command((*path, "with", key), parameters.get(key))
+
+    def _refuse(self, path: Path, mapping: dict[str, Any], keys: tuple[str, ...]) -> None:
+        for key in keys:
+            if OPENING in str(mapping.get(key, "")):
+                self._report.add("expression_not_allowed", (*path, key), key=key)
+
+    def _command(self, path: Path, text: Any) -> None:
+        if not isinstance(text, str) or OPENING not in text:
+            return
+        if match := _PARAMETER.search(text):
+            self._report.add("parameter_in_command", path, name=match.group(1))
+        else:
+            found = _EXPRESSION.search(text)
+            shown = found.group() if found else OPENING + " ... }}"
+            self._report.add("expression_in_command", path, expression=shown)
+
+    def _allow(self, path: Path, value: Any, roots: tuple[str, ...], step: int | None = None) -> None:
+        for place, text in _texts(path, value):
+            try:
+                for expression in expressions_in(text):
+                    self._references(place, expression, roots, step)
+            except ExpressionError as error:
+                self._report.add(error.code, place, **_arguments(error))
+
+    def _references(self, path: Path, expression: Expression, roots: tuple[str, ...], step: int | None) -> None:
+        for root in sorted(expression.roots - set(roots)):
+            self._report.add("not_here", path, expected=" and ".join(roots), name=root)
+        for name in sorted(expression.params - self._params.keys()):
+            self._report.add("unknown_parameter", path, nearest=nearest(name, self._params), name=name)
+        for name in sorted(expression.steps) if step is not None else ():
+            self._reference(path, name, step or 0)
+
+    def _reference(self, path: Path, name: str, step: int) -> None:
+        if name not in self._order:
+            earlier = [known for known, index in self._order.items() if index < step]
+            self._report.add("unknown_step", path, nearest=nearest(name, earlier), name=name)
+        elif self._order[name] >= step:
+            self._report.add("circular_reference", path, step=self._steps[step].get("name", step + 1), name=name)
+
+
+def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:
+    """Yield every text that may hold an expression, with its place."""
+    if isinstance(value, str):
+        if OPENING in value:
+            yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts((*path, key), item)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts((*path, index), item)
+
+
+def _arguments(error: ExpressionError) -> dict[str, Any]:
+    known = error.arguments.get("known")
+    guess = nearest(str(error.arguments.get("name")), known) if known else None
+    rest = {key: value for key, value in error.arguments.items() if key != "known"}
+    return {"nearest": guess, **rest}

@@ -1,0 +1,113 @@
+"""The form of a task: which values stand where. pydantic checks, this speaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from plumber_core.model.task import Task
+from plumber_core.planning.document import Node, Path, as_written, child, plain
+from plumber_core.planning.keys import TEXT_KEYS, TYPES_LATER
+from plumber_core.planning.problems import Report, nearest
+
+_EXPECTED = {
+    "string_type": "text",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "bool_type": "true or false",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+}
+_TEXT_TYPES = (None, "string", "text", "enum")
+
+
+def normalise(root: Node) -> dict[str, Any]:
+    """Return the plain values: unquoted numbers as text where text belongs, keys without a value left out."""
+    _write_texts(root, TEXT_KEYS)
+    for mapping in (child(root, "env"), child(root, "labels")):
+        _write_texts(mapping)
+    for step in _children(child(root, "steps")):
+        _write_texts(step, TEXT_KEYS)
+        _write_texts(child(step, "env"))
+    for parameter in _children(child(root, "params")):
+        _write_parameter(parameter)
+    value: dict[str, Any] = _without_nothing(plain(root))
+    value.update({key: _each(value[key]) for key in ("steps", "params") if key in value})
+    return value
+
+
+def _write_parameter(parameter: Node) -> None:
+    kind = child(parameter, "type")
+    is_text = (kind.value if kind else None) in _TEXT_TYPES
+    _write_texts(parameter, {"description", "pattern"} | ({"default"} if is_text else set()))
+    _write_texts(child(parameter, "choices"))
+
+
+def _write_texts(node: Node | None, keys: set[str] | frozenset[str] | None = None) -> None:
+    value = node.value if node else None
+    if isinstance(value, dict):
+        for key in value if keys is None else keys & value.keys():
+            value[key] = as_written(value[key])
+    elif isinstance(value, list):
+        value[:] = [as_written(item) for item in value]
+
+
+def _children(node: Node | None) -> list[Node]:
+    value = node.value if node else None
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+
+
+def _each(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nothing(item) for key, item in value.items()}
+    return [_without_nothing(item) for item in value] if isinstance(value, list) else value
+
+
+def _without_nothing(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: item for key, item in value.items() if item is not None}
+
+
+def read_task(definition: dict[str, Any], report: Report) -> Task | None:
+    """Return the task, or None with everything that is wrong with its form in ``report``."""
+    try:
+        return Task.model_validate(definition)
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            _translate(item, report)
+        return None
+
+
+def _translate(error: Any, report: Report) -> None:
+    path: Path = tuple(error["loc"])
+    code, key, context = error["type"], str(path[-1]) if path else "task", error.get("ctx", {})
+    if code == "extra_forbidden":
+        return
+    if code == "missing":
+        report.add("missing_key", path, key=key)
+    elif code in ("bad_name", "bad_duration"):
+        shown = {"value": context.get("value", "")}
+        report.add(code, path, expected=context.get("expected", ""), **shown)
+    elif code == "literal_error":
+        _choice(path, error["input"], str(context.get("expected", "")), report)
+    elif code == "string_too_long":
+        report.add("too_long", path, key=key, limit=context.get("max_length"))
+    elif expected := context.get("expected") or _EXPECTED.get(code):
+        report.add("wrong_type", path, expected=str(expected), key=key)
+    else:
+        report.add("bad_value", path, key=key, reason=error["msg"])
+
+
+def _choice(path: Path, value: Any, listed: str, report: Report) -> None:
+    choices = listed.replace("'", "").replace(" or ", ", ").split(", ")
+    waits = path[-1] == "on_failure" and value == "pause"
+    if waits or (path[-1] == "type" and isinstance(value, str) and value in TYPES_LATER):
+        report.add("not_supported_yet", path, key=f"{path[-1]}: {value}")
+        return
+    guess = nearest(value, choices) if isinstance(value, str) else None
+    report.add("not_a_choice", path, expected=", ".join(choices), nearest=guess, value=str(value)[:80])

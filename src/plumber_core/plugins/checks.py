@@ -1,0 +1,58 @@
+"""What is checked of a plugin's objects before anybody uses them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+from plumber_core.plugins.catalogue import HookContract
+from plumber_core.plugins.contracts.base import PluginObject
+from plumber_core.plugins.contracts.executor import Executor
+
+NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
+"""Names that go into task files, tables and URLs."""
+
+
+def object_problem(item: object, contract: HookContract[Any]) -> str | None:
+    """Return what keeps ``item`` from being used under the contract, or None."""
+    if contract.base is None:
+        return None
+    if inspect.isclass(item):
+        return f"{contract.hook} returned the class {item.__name__}; return an object of it"
+    if not isinstance(item, contract.base):
+        return f"{contract.hook} returned {type(item).__name__}, which is no {contract.base.__name__}"
+    name = getattr(item, contract.name, None) if contract.name else "unnamed"
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        return f"{type(item).__name__}.{contract.name} is {name!r}; expected a name such as 'greet'"
+    if isinstance(item, PluginObject) and (problem := _method_problem(item, contract.base)):
+        return problem
+    return _executor_problem(item) if isinstance(item, Executor) else None
+
+
+def _method_problem(item: PluginObject, contract: type) -> str | None:
+    """Find methods that are plain where the contract's are async, or the other way round."""
+    for name, promised in inspect.getmembers(contract, inspect.isfunction):
+        if name.startswith("_"):
+            continue
+        given, subject = getattr(item, name), f"{type(item).__name__}.{name}"
+        if _is_async(promised) and not _is_async(given):
+            hint = ", or derive from SyncExecutor and name it run_sync" if name == "run" else ""
+            return f"{subject} is a plain function; write `async def {name}`{hint}"
+        if _is_async(given) and not _is_async(promised):
+            return f"{subject} is async; the contract's is a plain function"
+    return None
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(inspect.unwrap(function))
+
+
+def _executor_problem(item: Executor[Any]) -> str | None:
+    from pydantic import BaseModel
+
+    model = getattr(item, "Params", None)
+    if not (inspect.isclass(model) and issubclass(model, BaseModel)):
+        return f"{type(item).__name__}.Params is no pydantic model"
+    return None

@@ -1,0 +1,32 @@
+"""Which plugins are installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from plumber_core.plugins.markers import PROJECT
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPlugin:
+    """An entry point of the group ``plumber``; ``distribution`` is ``name version``."""
+
+    name: str
+    distribution: str
+    load: Callable[[], Any]
+
+
+def installed_plugins() -> list[InstalledPlugin]:
+    """Return the installed plugins in order of (name, distribution), not of installation."""
+    found = {
+        (point.name, point.value): InstalledPlugin(point.name, _distribution(point), point.load)
+        for point in importlib.metadata.entry_points(group=PROJECT)
+    }
+    return sorted(found.values(), key=lambda plugin: (plugin.name, plugin.distribution))
+
+
+def _distribution(point: importlib.metadata.EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else ""

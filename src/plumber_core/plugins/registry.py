@@ -1,0 +1,176 @@
+"""The plugin registry: all objects of all plugins, open and ready, and the two questions about identity."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from plumber_core.errors import (
+    Forbidden,
+    PluginBroken,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+    WrongPassword,
+)
+from plumber_core.plugins.contracts.authenticator import (
+    Authenticator,
+    Credential,
+    CredentialRejected,
+    Password,
+)
+from plumber_core.plugins.contracts.authoriser import Authoriser, Decision
+from plumber_core.plugins.contracts.base import PluginObject
+from plumber_core.plugins.contracts.event_subscriber import EventSubscriber
+from plumber_core.plugins.contracts.executor import Executor
+from plumber_core.plugins.contracts.identity import IdentityStore
+from plumber_core.plugins.contracts.notifier import Notifier
+from plumber_core.plugins.contracts.secret_provider import SecretProvider
+from plumber_core.plugins.contracts.web_panel import WebPanel
+from plumber_core.plugins.manager import PluginManager, Registered
+from plumber_core.plugins.settings import PluginSettings
+
+if TYPE_CHECKING:
+    from plumber_core.model.views import Principal
+
+T = TypeVar("T", bound=PluginObject)
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRegistry:
+    """What the control plane uses of its plugins. Executors are listed, but opened where a step runs only."""
+
+    manager: PluginManager
+    executors: Mapping[str, Executor[Any]]
+    authenticators: tuple[Authenticator, ...]
+    authorisers: tuple[Authoriser, ...]
+    notifiers: Mapping[str, Notifier]
+    secret_providers: Mapping[str, SecretProvider]
+    subscribers: tuple[EventSubscriber, ...]
+    panels: tuple[WebPanel, ...]
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, table: Mapping[str, Any] | None = None, identities: IdentityStore | None = None
+    ) -> AsyncIterator[Self]:
+        """Load the installed plugins, call their hooks once and open their objects, until the context ends.
+
+        Args:
+            table: the ``[plugins]`` table of the configuration.
+            identities: the installation's users and tokens.
+
+        Raises:
+            StartupError: the table is wrong.
+            PluginBroken: a plugin does not fit; names its distribution.
+        """
+        manager = PluginManager(PluginSettings.from_table(table or {}), identities=identities)
+        manager.load_installed()
+        async with cls.of(manager) as registry:
+            yield registry
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, manager: PluginManager) -> AsyncIterator[Self]:
+        """Call the hooks of a manager's plugins once and open their objects, until the context ends.
+
+        Raises:
+            PluginBroken: a plugin does not fit, or an object cannot be opened.
+        """
+        async with AsyncExitStack() as stack:
+            yield cls(
+                manager=manager,
+                executors={entry.name: entry.item for entry in manager.executors()},
+                authenticators=tuple((await _opened(stack, manager.authenticators())).values()),
+                authorisers=tuple((await _opened(stack, manager.authorisers())).values()),
+                notifiers=await _opened(stack, manager.notifiers()),
+                secret_providers=await _opened(stack, manager.secret_providers()),
+                subscribers=tuple((await _opened(stack, manager.event_subscribers())).values()),
+                panels=tuple(entry.item for entry in manager.web_panels()),
+            )
+
+    async def authenticate(self, credential: Credential) -> Principal:
+        """Return whose credential this is.
+
+        Raises:
+            Unauthenticated: nobody's, or a bad one; ``WrongPassword`` for a password.
+            RateLimited: an authenticator says so.
+            Unavailable: an authenticator failed. It never becomes "anonymous".
+        """
+        for authenticator in self.authenticators:
+            if type(credential) not in authenticator.accepts:
+                continue
+            if (principal := await _ask(authenticator, credential)) is not None:
+                return principal
+        raise _refusal(credential)
+
+    async def authorise(self, principal: Principal, action: str, resource: str | None = None) -> None:
+        """Return if the principal may do this.
+
+        Raises:
+            Forbidden: somebody denied it, failed, or nobody allowed it.
+        """
+        decisions = {await _decide(voice, principal, action, resource) for voice in self.authorisers}
+        if Decision.DENY in decisions or Decision.ALLOW not in decisions:
+            raise Forbidden(action=action)
+
+
+async def _ask(authenticator: Authenticator, credential: Credential) -> Principal | None:
+    from plumber_core.model.views import Principal
+
+    try:
+        answer = await authenticator.authenticate(credential)
+        if answer is None or isinstance(answer, Principal):
+            return answer
+        raise TypeError(f"authenticate returned {type(answer).__name__}")
+    except CredentialRejected as error:
+        log.info("authenticator %s rejected a %s: %s", authenticator.name, type(credential).__name__, error)
+        raise _refusal(credential) from None
+    except (Unauthenticated, RateLimited, Unavailable):
+        raise
+    except Exception as error:
+        log.exception("authenticator %s failed", authenticator.name)
+        raise Unavailable(reason=f"authenticator {authenticator.name} failed") from error
+
+
+def _refusal(credential: Credential) -> Unauthenticated:
+    """Return the one answer that tells nothing about why."""
+    return WrongPassword() if isinstance(credential, Password) else Unauthenticated()
+
+
+async def _decide(voice: Authoriser, principal: Principal, action: str, resource: str | None) -> Decision:
+    try:
+        decision = await voice.decide(principal, action, resource)
+    except Exception:
+        log.exception("authoriser %s failed: denied", voice.name)
+        return Decision.DENY
+    if not isinstance(decision, Decision):
+        log.error("authoriser %s answered %r: denied", voice.name, decision)
+        return Decision.DENY
+    return decision
+
+
+async def _opened(stack: AsyncExitStack, entries: Iterable[Registered[T]]) -> dict[str, T]:
+    """Open objects in order; they are closed in reverse when the stack ends."""
+    opened = {}
+    for entry in entries:
+        try:
+            await entry.item.open()
+        except Exception as error:
+            reason = f"opening {entry.name} failed: {type(error).__name__}: {error}"
+            raise PluginBroken(plugin=entry.plugin, reason=reason) from error
+        stack.push_async_callback(_close, entry)
+        opened[entry.name] = entry.item
+    return opened
+
+
+async def _close(entry: Registered[Any]) -> None:
+    """Close one object; its error must not keep the others open."""
+    try:
+        await entry.item.close()
+    except Exception:
+        log.exception("plugin %s: closing %s failed", entry.plugin, entry.name)

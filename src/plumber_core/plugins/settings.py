@@ -1,0 +1,66 @@
+"""The ``[plugins]`` table of the configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from plumber_core.errors import StartupError
+
+DISABLE_VARIABLE = "PLUMBER_DISABLE_PLUGINS"
+RESERVED = frozenset({"enabled", "disabled", "order"})
+"""Keys of ``[plugins]`` that are no plugin's table."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSettings:
+    """Which plugins load, in which order their objects stand, and each plugin's own table.
+
+    ``enabled`` None loads all that are installed. ``order`` is by plural noun, such as ``authenticators``.
+    """
+
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    enabled: frozenset[str] | None = None
+    disabled: frozenset[str] = frozenset()
+    order: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Self:
+        """Read the ``[plugins]`` table and ``PLUMBER_DISABLE_PLUGINS`` (names with commas between).
+
+        Raises:
+            StartupError: a key that is neither a setting nor a plugin's table.
+        """
+        variable = (os.environ if environment is None else environment).get(DISABLE_VARIABLE, "")
+        named = {name.strip() for name in variable.split(",")} - {""}
+        return cls(
+            tables={name: _table(name, value) for name, value in table.items() if name not in RESERVED},
+            enabled=frozenset(_names(table, "enabled")) if "enabled" in table else None,
+            disabled=frozenset(named | set(_names(table, "disabled"))),
+            order={noun: _names(_table("order", table["order"]), noun) for noun in table.get("order", {})},
+        )
+
+    def loads(self, plugin: str, distribution: str) -> bool:
+        """Say whether a plugin is wanted, by its own name or by its distribution's."""
+        names = {plugin, distribution.partition(" ")[0]}
+        return not names & self.disabled and (self.enabled is None or bool(names & self.enabled))
+
+    def position(self, noun: str, name: str) -> tuple[int, str]:
+        """Return the sort key of an object: its place in the configured order, then its name."""
+        order = list(self.order.get(noun, ()))
+        return (order.index(name) if name in order else len(order), name)
+
+
+def _table(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise StartupError(reason=f"[plugins] {name}: expected a table")
+    return value
+
+
+def _names(table: Mapping[str, Any], key: str) -> list[str]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise StartupError(reason=f"[plugins] {key}: expected a list of names")
+    return value

@@ -1,0 +1,195 @@
+"""What becomes of an attempt that the server hands out: it is started once, or proven never to start."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from plumber_core.errors import PlumberError, SpoolUnwritable, Unavailable
+from plumber_core.protocol.messages import Ask, Assignment, Cancel, NeverRan, Report, Start
+from plumber_core.runner.attempts import LastWord, Tracked
+from plumber_core.runner.clock import boottime
+from plumber_core.runner.commands import Surroundings, build_command
+from plumber_core.runner.outcomes import FORGOTTEN
+from plumber_core.runner.permits import Permits
+from plumber_core.runner.slots import Slots
+from plumber_core.runner.uploads import Line
+
+log = logging.getLogger("plumber.agent")
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An assignment between its arrival and its command."""
+
+    assignment: Assignment
+    cancelled: bool
+
+
+class Assignments:
+    """Handles one session's assignments, questions and cancels. Nothing here blocks the caller."""
+
+    def __init__(self, line: Line, permits: Permits, slots: Slots, around: Surroundings) -> None:
+        self._line = line
+        self._permits = permits
+        self._slots = slots
+        self._around = around
+        self._waiting: dict[str, Waiting] = {}
+
+    def assign(self, assignment: Assignment) -> None:
+        """Start it, unless it belongs to another session or epoch, or the journal has it."""
+        line, attempt = self._line, assignment.attempt
+        if (assignment.session, assignment.epoch) != (line.session, line.epoch):
+            return
+        if attempt in self._waiting or line.attempts.find(attempt) or line.attempts.last_word(attempt):
+            return
+        self._waiting[attempt] = Waiting(assignment, assignment.cancel)
+        self._start(self._carry_out, assignment)
+
+    def ask(self, question: Ask) -> None:
+        """Answer what became of an attempt; see the protocol's rule for questions."""
+        assignment, line = question.assignment, self._line
+        attempt = assignment.attempt
+        if tracked := line.attempts.find(attempt):
+            self._answer(tracked, assignment.cancel)
+        elif attempt in self._waiting:
+            self._waiting[attempt].cancelled |= assignment.cancel
+        elif word := line.attempts.last_word(attempt):
+            if assignment.session != line.session:
+                self._start(self._tell_again, attempt, word)
+        elif assignment.session == line.session and not assignment.cancel:
+            self.assign(assignment)
+        else:
+            self._start(self.give_back, attempt, "cancelled" if assignment.cancel else "session")
+
+    def _answer(self, tracked: Tracked, cancel: bool) -> None:
+        if tracked.state == "void":
+            self._start(self.prove, tracked.attempt, "asked")
+        elif tracked.ended:
+            tracked.reported = False
+            tracked.changed.set()
+        elif cancel:
+            self._start(self._line.supervisor.cancel, tracked.attempt)
+
+    def cancel(self, order: Cancel) -> None:
+        """End a command, or keep one that has not begun from beginning."""
+        line, attempt = self._line, order.attempt
+        if tracked := line.attempts.find(attempt):
+            # One that is being spawned is cancelled too: the order follows the spawn on the same socket.
+            if tracked.occupies:
+                self._start(line.supervisor.cancel, attempt, grace=order.grace, kill=order.kill)
+        elif attempt in self._waiting:
+            self._waiting[attempt].cancelled = True
+        elif not line.attempts.last_word(attempt):
+            self._start(self.give_back, attempt, "cancelled")
+
+    def _start(self, work: Callable[..., Awaitable[None]], *arguments: Any, **options: Any) -> None:
+        self._line.scope.start(self._guarded(functools.partial(work, *arguments, **options)))
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        """A full disk or a message that the server does not take is that attempt's trouble, not the session's."""
+        try:
+            await work()
+        except SpoolUnwritable as error:
+            log.error("%s", error)
+        except Unavailable:
+            raise
+        except PlumberError as error:
+            log.error("The server did not take it: %s", error)
+
+    async def _carry_out(self, assignment: Assignment) -> None:
+        attempt = assignment.attempt
+        try:
+            until = await self._leave(assignment)
+            if until is None:
+                return
+            if not await self._slots.wait(until):
+                await self.give_back(attempt, "busy")
+            elif self._waiting[attempt].cancelled:
+                await self.give_back(attempt, "cancelled")
+            else:
+                await self._spawn(assignment, until)
+        finally:
+            del self._waiting[attempt]
+
+    async def _leave(self, assignment: Assignment) -> float | None:
+        """Return until when the command may be started; None when it may not, which the server knows then."""
+        now = boottime()
+        if assignment.permit and (until := self._permits.until(assignment.beat, now)) is not None:
+            return until
+        line = self._line
+        question = Start(line.session, assignment.attempt, line.boot_id, line.epoch)
+        answer = (await line.peer.start(question)).answer
+        if answer == "go":
+            return now + self._permits.ttl
+        await self.give_back(assignment.attempt, answer)
+        return None
+
+    async def _spawn(self, assignment: Assignment, until: float) -> None:
+        line, attempt = self._line, assignment.attempt
+        tracked = line.attempts.begin(attempt)
+        command = build_command(assignment, self._around)
+        meta = {"execution": assignment.spec.execution, "step": assignment.spec.step}
+        try:
+            result = await line.supervisor.spawn(attempt, command, permit_until=until, meta=meta)
+        except SpoolUnwritable:
+            # Nothing was recorded, so nothing is proven either: the server asks again, and then it may work.
+            line.attempts.withdraw(attempt)
+            self._slots.freed()
+            raise
+        if result != "spawned":
+            await self._not_spawned(attempt, result)
+        elif tracked.state == "spawning":
+            tracked.state = "running"
+
+    async def _not_spawned(self, attempt: str, result: str) -> None:
+        log.info("%s: not spawned (%s)", attempt, result)
+        if result == "stale":
+            await self.give_back(attempt, result)
+        elif result == "known":
+            await self._look_up(attempt)
+        self._slots.freed()
+
+    async def give_back(self, attempt: str, reason: str) -> None:
+        """Make it impossible that an attempt ever starts here, then tell the server so."""
+        answer = await self._line.supervisor.void(attempt)
+        tracked = self._line.attempts.begin(attempt)
+        if answer == "void":
+            tracked.state, tracked.boot_id = "void", self._line.boot_id
+            await self.prove(attempt, reason)
+        else:
+            await self._look_up(attempt)
+
+    async def prove(self, attempt: str, reason: str) -> None:
+        """Send the proof that a void record is, then let the record become a tombstone."""
+        line = self._line
+        tracked = line.attempts.find(attempt)
+        await self._never_ran(attempt, tracked.boot_id if tracked else "", reason)
+        await line.supervisor.forget(attempt)
+        line.attempts.drop(attempt)
+
+    async def _never_ran(self, attempt: str, boot: str, reason: str) -> None:
+        line = self._line
+        await line.peer.never_ran(NeverRan(line.session, attempt, boot or line.boot_id, reason, line.epoch))
+
+    async def _look_up(self, attempt: str) -> None:
+        """The supervisor has a record that this process does not know: act on what it says."""
+        line = self._line
+        record = next((r for r in await line.supervisor.inventory() if r.attempt == attempt), None)
+        if record is None:
+            line.attempts.drop(attempt)
+            await self._tell_again(attempt, line.attempts.last_word(attempt))
+        else:
+            line.attempts.follow(record)
+
+    async def _tell_again(self, attempt: str, word: LastWord | None) -> None:
+        """Say the last word on an attempt whose record is gone: its tombstone proves that it was here."""
+        line = self._line
+        if word is not None and word.void_boot is not None:
+            await self._never_ran(attempt, word.void_boot, "void")
+            return
+        outcome = word.outcome if word and word.outcome else FORGOTTEN
+        await line.peer.report(Report(line.session, attempt, outcome, line.epoch))

@@ -1,0 +1,100 @@
+"""One running command as the supervisor sees it: its deadlines, and what its end means. No I/O, no clock."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from plumber_core.runner.spool import LogFile
+
+DRAIN = 2.0
+"""Seconds for which output is still read after the main process ended, when others hold its pipes."""
+RETRY = 0.25
+"""Seconds between tries to write what the disk refused."""
+KILL_AGAIN = 1.0
+FOREVER = float("inf")
+
+
+class Running:
+    """A command between its start and its recorded end. Times are CLOCK_BOOTTIME seconds.
+
+    ``ending`` is set once it was told to end: ``cancelled`` or ``timed_out``. ``status`` is the wait status of the
+    main process once reaped; then ``owed`` counts the bytes that lay in its pipes at that moment.
+    """
+
+    def __init__(self, attempt: str, command: dict[str, Any], log: LogFile) -> None:
+        self.attempt = attempt
+        self.log = log
+        self.timeout: float | None = command.get("timeout")
+        self.idle_timeout: float | None = command.get("idle_timeout")
+        self.grace: float = command.get("grace", 10.0)
+        self.pipes: dict[int, int] = {}
+        self.pid = self.ticks = 0
+        self.started = self.last_output = self.ended = 0.0
+        self.ending: str | None = None
+        self.error: str | None = None
+        self.detail = ""
+        self.kill_at = self.retry_at = FOREVER
+        self.status: int | None = None
+        self.drain_until = FOREVER
+        self.owed = 0
+        self.stalled = False
+        self.end_survivors = False
+
+    def begin(self, pid: int, started: float) -> None:
+        """Note that the command runs."""
+        self.pid, self.started, self.last_output = pid, started, started
+
+    def overdue(self, now: float) -> str | None:
+        """Return the timeout that has passed, if any; silence is not counted while nobody reads."""
+        if self.timeout is not None and now >= self.started + self.timeout:
+            return "timeout"
+        if self.idle_timeout is not None and not self.stalled and now >= self.last_output + self.idle_timeout:
+            return "idle_timeout"
+        return None
+
+    def deadline(self, now: float) -> float:
+        """Return when the next decision is due."""
+        if self.status is not None:
+            return min(self.retry_at, self.drain_until if self.drain_until > now else FOREVER)
+        if self.ending is not None:
+            return min(self.retry_at, self.kill_at)
+        moments = [self.retry_at]
+        if self.timeout is not None:
+            moments.append(self.started + self.timeout)
+        if self.idle_timeout is not None and not self.stalled:
+            moments.append(self.last_output + self.idle_timeout)
+        return min(moments)
+
+    def tell_to_end(self, state: str, error: str | None, kill_at: float) -> None:
+        """Note that the command was told to end; the first reason stays."""
+        if self.ending is None:
+            self.ending, self.error = state, error
+            limit = {"timeout": self.timeout, "idle_timeout": self.idle_timeout}.get(error or "")
+            self.detail = f"{limit:g} s" if limit is not None else ""
+        self.kill_at = min(self.kill_at, kill_at)
+
+    def reaped(self, status: int, now: float, owed: int) -> None:
+        """Note that the main process has ended."""
+        self.status, self.ended, self.owed = status, now, owed
+        self.drain_until = now + DRAIN
+        self.kill_at = FOREVER
+
+    def drained(self, now: float) -> bool:
+        """Say whether all output that is waited for is in the file."""
+        if self.log.blocked:
+            return False
+        return not self.pipes or (now >= self.drain_until and self.owed <= 0)
+
+    def result(self, orphans: int = 0) -> dict[str, Any]:
+        """Return the fields of ``ExitInfo``."""
+        code = os.waitstatus_to_exitcode(self.status or 0)
+        return {
+            "state": self.ending or ("succeeded" if code == 0 else "failed"),
+            "exit_code": code if code >= 0 else None,
+            "signal": -code if code < 0 else None,
+            "error": self.error,
+            "detail": self.detail,
+            "duration": round(self.ended - self.started, 6),
+            "orphans": orphans,
+        }

@@ -1,0 +1,88 @@
+"""The supervisor's end of one connection on its unix socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from plumber_core.runner.reactor import Reactor
+from plumber_core.runner.wire import Decoder, Message, encode
+
+_READ = 256 * 1024
+CONGESTED = 1024 * 1024
+"""Bytes waiting for a link that does not read; from here on hints are kept back."""
+
+
+class Channel:
+    """A connected link. ``number`` is the one it attached with, 0 before."""
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        reactor: Reactor,
+        on_message: Callable[[Channel, Message], None],
+        on_closed: Callable[[Channel], None],
+    ) -> None:
+        self.number = 0
+        self._socket, self._reactor = connection, reactor
+        self._on_message, self._on_closed = on_message, on_closed
+        self._decoder = Decoder()
+        self._waiting = bytearray()
+        self._open = True
+        connection.setblocking(False)
+        reactor.add(connection.fileno(), self._ready)
+
+    @property
+    def congested(self) -> bool:
+        """Whether the other end does not keep up."""
+        return len(self._waiting) >= CONGESTED
+
+    def send(self, message: Message) -> None:
+        """Send a message now, or as soon as the other end reads; dropped when it is gone."""
+        if not self._open:
+            return
+        idle = not self._waiting
+        self._waiting += encode(message)
+        if idle:
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self._waiting:
+                del self._waiting[: self._socket.send(self._waiting)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            return self.close()
+        self._reactor.want_writing(self._socket.fileno(), bool(self._waiting))
+        return None
+
+    def _ready(self) -> None:
+        if self._waiting:
+            self._flush()
+        try:
+            data = self._socket.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._decode(data)
+        else:
+            self.close()
+
+    def _decode(self, data: bytes) -> None:
+        try:
+            for message in self._decoder.feed(data):
+                if self._open:
+                    self._on_message(self, message)
+        except ValueError:
+            self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._open:
+            self._open = False
+            self._reactor.remove(self._socket.fileno())
+            self._socket.close()
+            self._on_closed(self)

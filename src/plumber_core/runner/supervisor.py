@@ -1,0 +1,400 @@
+"""The supervisor: owns the commands of one agent, outlives its link, keeps their journal.
+
+One thread, standard library only, no asyncio: it idles in a few megabytes next to every agent. The link asks over a
+unix socket (``wire.py``); what it is told and what it learns goes into the journal first (``book.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from plumber_core.runner.attempt import Running
+from plumber_core.runner.book import Book
+from plumber_core.runner.channel import Channel
+from plumber_core.runner.clock import boot_id, boottime
+from plumber_core.runner.crash import crash_point
+from plumber_core.runner.custody import Custody
+from plumber_core.runner.journal import NOBODY, encode_record
+from plumber_core.runner.process import CannotStart
+from plumber_core.runner.proctree import look
+from plumber_core.runner.reactor import Reactor
+from plumber_core.runner.recovery import recover
+from plumber_core.runner.spool import discard
+from plumber_core.runner.wire import JOURNAL_NAME, SPOOL_NAME, WIRE_VERSION, Message
+
+PERMIT_SLACK = 1.0
+"""Seconds that may pass between the receipt of a permit that is still good and the start."""
+MAX_DETAIL = 1000
+GREW_EVERY = 0.01
+RETRY_WRITE = 0.25
+SPOOL_CAP = 64 * 1024 * 1024
+
+
+class Refusal(Exception):
+    """Answered to the link as an error code with a detail; nothing was changed."""
+
+
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}")
+
+
+def named(message: Message) -> str:
+    """Return the attempt that a message names.
+
+    Raises:
+        Refusal: it cannot be a file's name.
+    """
+    attempt = message["attempt"]
+    if not _NAME.fullmatch(attempt):
+        raise Refusal("bad_request", "attempt")
+    return str(attempt)
+
+
+def checked(command: dict[str, Any]) -> dict[str, Any]:
+    """Return a command that has the shape of one: after this nothing but the system may fail it.
+
+    Raises:
+        Refusal: it has not.
+    """
+    texts = [*command["argv"], *command["env"], *command["env"].values(), command.get("path") or ""]
+    if not command["argv"] or not all(isinstance(text, str) for text in texts):
+        raise Refusal("bad_request", "command")
+    return command
+
+
+class Supervisor:
+    """Everything behind the socket. ``run`` returns when it has neither link nor command any more.
+
+    Args:
+        folder: the agent's state folder, absolute.
+        listener: the bound unix socket.
+        idle_exit: seconds to stay without link and command, until a link says otherwise.
+
+    Raises:
+        OSError: the journal cannot be read or written.
+    """
+
+    def __init__(self, folder: str, listener: socket.socket, idle_exit: float) -> None:
+        self._spool = f"{folder}/{SPOOL_NAME}"
+        self._boot = boot_id()
+        self._book = Book(f"{folder}/{JOURNAL_NAME}")
+        self._reactor = Reactor(self._reap)
+        self._custody = Custody(self._reactor, self._spool, self._grew, self._reaped, self._ended)
+        self._link: Channel | None = None
+        self._cap = SPOOL_CAP
+        self._durable_now = self._leaving = False
+        self._idle_exit, self._idle_since = idle_exit, boottime()
+        self._grown: dict[str, None] = {}
+        self._grew_at = 0.0
+        self._unwritten: list[tuple[Running, dict[str, Any]]] = []
+        self._settled: list[str] = []
+        self._verbs: dict[str, Callable[[Message], Any]] = {
+            "inventory": self._inventory,
+            "spawn": self._spawn,
+            "void": self._void,
+            "cancel": self._cancel,
+            "forget": self._forget,
+            "trim": self._trim,
+            "durable": self._durable,
+            "shutdown": self._shutdown,
+        }
+        self._listener = listener
+        listener.setblocking(False)
+        self._reactor.add(listener.fileno(), self._accept)
+        recover(self._book, self._spool, self._boot)
+        signal.signal(signal.SIGTERM, lambda *_: self._shutdown({}))
+
+    def run(self) -> None:
+        """Serve until there is nothing left to do."""
+        while not self._may_leave():
+            self._reactor.turn(self._next_deadline() - boottime())
+            now = boottime()
+            self._custody.tick(now)
+            self._write_ends()
+            self._tell_growth(now)
+            if self._book.tick(now):
+                self._delete_settled()
+            self._book.compact(busy=bool(self._custody.live))
+        self._book.sync()
+        self._delete_settled()
+
+    def _reap(self) -> None:
+        self._custody.reap()
+
+    def _may_leave(self) -> bool:
+        if self._custody.live or self._unwritten:
+            self._idle_since = boottime()
+            return False
+        if self._leaving:
+            return True
+        return self._link is None and boottime() >= self._idle_since + self._idle_exit
+
+    def _next_deadline(self) -> float:
+        now = boottime()
+        deadlines = [self._custody.deadline(now), self._book.deadline()]
+        if self._grown:
+            deadlines.append(self._grew_at + GREW_EVERY)
+        if self._unwritten:
+            deadlines.append(now + RETRY_WRITE)
+        if self._link is None and not self._custody.live:
+            deadlines.append(self._idle_since + self._idle_exit)
+        return min(deadlines)
+
+    # The link
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        Channel(connection, self._reactor, self._asked, self._hung_up)
+
+    def _hung_up(self, channel: Channel) -> None:
+        if channel is self._link:
+            self._link = None
+            self._durable_now = True
+            self._idle_since = boottime()
+
+    def _asked(self, channel: Channel, message: Message) -> None:
+        verb = message.get("do")
+        try:
+            if verb == "attach":
+                answer = self._attach(channel, message)
+            elif channel is not self._link:
+                raise Refusal("fenced", "a newer link has attached")
+            elif verb in self._verbs:
+                answer = self._verbs[verb](message)
+            else:
+                raise Refusal("unknown_verb", str(verb))
+        except Refusal as refusal:
+            channel.send({"id": message.get("id"), "error": refusal.args[0], "detail": refusal.args[1]})
+        except (KeyError, TypeError, AttributeError) as error:
+            channel.send({"id": message.get("id"), "error": "bad_request", "detail": repr(error)})
+        else:
+            if "id" in message and answer is not None:
+                channel.send({"id": message["id"], "answer": answer})
+            self._after(message)
+
+    def _after(self, message: Message) -> None:
+        if message.get("do") == "spawn":
+            self._note_start(message["attempt"])
+
+    def _tell(self, **message: Any) -> None:
+        if self._link is not None:
+            self._link.send(message)
+
+    def _attach(self, channel: Channel, message: Message) -> Message:
+        """Fence: from now on nobody but this link is listened to."""
+        number = self._book.ledger.attached + 1
+        self._book.note({"attempt": NOBODY, "kind": "attach", "number": number})
+        with contextlib.suppress(OSError):  # a full disk must not keep away who can empty it
+            self._book.sync()
+        crash_point("supervisor.attached")
+        previous, self._link = self._link, channel
+        channel.number = number
+        if previous is not None:
+            previous.close()
+        self._idle_exit = message.get("idle_exit", self._idle_exit)
+        self._cap = message.get("spool_cap", self._cap)
+        self._durable_now = self._leaving = False
+        return {"number": number, "version": WIRE_VERSION, "pid": os.getpid(), "boot_id": self._boot}
+
+    # The verbs
+
+    def _write(self, *records: dict[str, Any], durable: bool = False) -> None:
+        try:
+            self._book.write(*records)
+            if durable:
+                self._book.sync()
+        except OSError as error:
+            raise Refusal("spool_unwritable", error.strerror or str(error)) from error
+
+    def _inventory(self, _: Message) -> list[dict[str, Any]]:
+        for run in self._custody.live.values():
+            self._book.ledger.entries[run.attempt].end = run.log.end
+        return [entry.view() for entry in self._book.ledger.entries.values()]
+
+    def _spawn(self, message: Message) -> str:
+        """Permit, journal, start: nothing may come between the last look at the permit and the start."""
+        attempt, command = named(message), checked(message["command"])
+        if self._book.ledger.knows(attempt):
+            return "known"
+        if self._too_old(message, 0.0):
+            return self._stale(attempt)
+        begin = {"attempt": attempt, "kind": "spawning", "boot": self._boot, "meta": message["meta"]}
+        run = self._prepare(attempt, command, len(encode_record(begin)))
+        try:
+            self._write(begin)
+        except Refusal:
+            self._custody.abandon(run)
+            raise
+        crash_point("supervisor.spawning_written")
+        if self._too_old(message, PERMIT_SLACK):
+            self._custody.abandon(run)
+            return self._stale(attempt)
+        return self._start(run, command)
+
+    def _too_old(self, message: Message, slack: float) -> bool:
+        until = message.get("permit_until")
+        return until is not None and boottime() > until + slack
+
+    def _stale(self, attempt: str) -> str:
+        self._write_void(attempt)
+        return "stale"
+
+    def _prepare(self, attempt: str, command: dict[str, Any], begin: int) -> Running:
+        if not self._book.journal.has_room(len(self._custody.live), begin):
+            raise Refusal("spool_unwritable", "no room for the outcome")
+        try:
+            return self._custody.prepare(attempt, command, self._cap)
+        except OSError as error:
+            raise Refusal("spool_unwritable", error.strerror or str(error)) from error
+
+    def _start(self, run: Running, command: dict[str, Any]) -> str:
+        try:
+            self._custody.start(run, command)
+        except CannotStart as error:
+            return self._not_started(run, error.code, error.detail)
+        except OSError as error:
+            return self._not_started(run, "cannot_start", error.strerror or str(error))
+        crash_point("supervisor.spawned")
+        return "spawned"
+
+    def _not_started(self, run: Running, code: str, detail: str) -> str:
+        """Record why; the event follows the answer."""
+        self._custody.abandon(run)
+        self._unwritten.append((run, {"state": "failed", "error": code, "detail": detail[:MAX_DETAIL]}))
+        self._record_end(*self._unwritten[-1])
+        return "failed"
+
+    def _note_start(self, attempt: str) -> None:
+        run = self._custody.live.get(attempt)
+        if run is None or run.ticks:
+            return
+        process = look(run.pid)
+        run.ticks = process.ticks if process else 0
+        try:
+            self._book.write({"attempt": attempt, "kind": "started", "pid": run.pid, "ticks": run.ticks})
+        except OSError:
+            self._book.ledger.entries[attempt].state = "running"
+        crash_point("supervisor.started_written")
+        self._tell(event="started", attempt=attempt, pid=run.pid)
+
+    def _void(self, message: Message) -> str:
+        attempt = named(message)
+        entry = self._book.ledger.entries.get(attempt)
+        if entry is not None and entry.state == "void":
+            return "void"
+        if self._book.ledger.knows(attempt):
+            return "known"
+        self._write_void(attempt)
+        return "void"
+
+    def _write_void(self, attempt: str) -> None:
+        self._write({"attempt": attempt, "kind": "void", "boot": self._boot})
+        crash_point("supervisor.void_written")
+        self._write(durable=True)
+        crash_point("supervisor.void_synced")
+
+    def _cancel(self, message: Message) -> bool:
+        run = self._custody.live.get(message["attempt"])
+        if run is not None:
+            self._custody.cancel(run, message.get("grace"), bool(message.get("kill")))
+        return True
+
+    def _forget(self, message: Message) -> bool:
+        attempt = message["attempt"]
+        if attempt in self._custody.live:
+            raise Refusal("still_running", attempt)
+        if attempt in self._book.ledger.entries:
+            self._write({"attempt": attempt, "kind": "forgotten", "at": int(time.time())})
+            crash_point("supervisor.forgotten_written")
+            self._settled.append(attempt)
+            self._book.sync_soon()
+        return True
+
+    def _trim(self, message: Message) -> bool:
+        attempt = message["attempt"]
+        end = self._custody.acknowledged(attempt, message["end"])
+        run = self._custody.live.get(attempt)
+        if end and run is not None:
+            self._write({"attempt": attempt, "kind": "trimmed", "end": run.log.acked}, durable=True)
+            crash_point("supervisor.trim_written")
+            run.log.give_back(end)
+        return True
+
+    def _durable(self, message: Message) -> bool:
+        self._durable_now = bool(message["now"])
+        if self._durable_now:
+            self._write(durable=True)
+        return True
+
+    def _shutdown(self, message: Message) -> bool:
+        self._leaving = True
+        if message.get("kill"):
+            for run in list(self._custody.live.values()):
+                self._custody.cancel(run, message.get("grace"), kill=False)
+        return True
+
+    # What the commands do
+
+    def _grew(self, run: Running) -> None:
+        self._grown[run.attempt] = None
+
+    def _tell_growth(self, now: float) -> None:
+        """Tell how far logs have grown: at once, then at most once each ``GREW_EVERY``."""
+        if not self._grown or now < self._grew_at + GREW_EVERY:
+            return
+        self._grew_at = now
+        if self._link is not None and self._link.congested:
+            return
+        for attempt in self._grown:
+            run = self._custody.live.get(attempt)
+            if run is not None:
+                self._tell(event="grew", attempt=attempt, end=run.log.end)
+        self._grown.clear()
+
+    def _reaped(self, run: Running) -> None:
+        """Keep the outcome of a command whose output is still awaited: we might die before it is drained."""
+        try:
+            self._book.write({"attempt": run.attempt, "kind": "reaped", "exit": run.result()})
+        except OSError:
+            return
+        self._book.sync_soon()
+        crash_point("supervisor.reaped_written")
+
+    def _ended(self, run: Running, result: dict[str, Any]) -> None:
+        self._grown.pop(run.attempt, None)
+        self._unwritten.append((run, result))
+        self._write_ends()
+
+    def _write_ends(self) -> None:
+        """Write exits, then tell them; what the disk refuses is tried again at the next turn."""
+        while self._unwritten and self._record_end(*self._unwritten[0]):
+            run, _ = self._unwritten.pop(0)
+            self._tell(event="exited", record=self._book.ledger.entries[run.attempt].view())
+
+    def _record_end(self, run: Running, result: dict[str, Any]) -> bool:
+        try:
+            if self._book.ledger.entries[run.attempt].exit is None:
+                self._book.write({"attempt": run.attempt, "kind": "exit", "exit": result, "end": run.log.end})
+                crash_point("supervisor.exit_written")
+            if self._durable_now:
+                self._book.sync()
+        except OSError:
+            return False
+        self._book.sync_soon()
+        return True
+
+    def _delete_settled(self) -> None:
+        """Remove the files of forgotten attempts, now that their exits are durable."""
+        for attempt in self._settled:
+            discard(self._spool, attempt)
+            crash_point("supervisor.files_deleted")
+        self._settled.clear()

@@ -1,0 +1,35 @@
+"""The two streams of a command: answers on stdout, everything about the command itself on stderr."""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+from rich.console import Console
+from rich.theme import Theme
+
+_PLAIN = Theme({"repr.number": "none", "repr.str": "none"})
+
+
+@functools.cache
+def out() -> Console:
+    """Return the console of answers; NO_COLOR, FORCE_COLOR and pipes are respected."""
+    return Console(highlight=False, theme=_PLAIN)
+
+
+@functools.cache
+def err() -> Console:
+    """Return the console of errors and remarks."""
+    return Console(stderr=True, highlight=False, theme=_PLAIN)
+
+
+def prepare_streams() -> None:
+    """Make sure that no character can end the command: what an old terminal cannot show becomes ``?``."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def remark(text: str) -> None:
+    """Tell something on stderr that is no part of the answer."""
+    err().print(text, style="dim", markup=False, soft_wrap=True)

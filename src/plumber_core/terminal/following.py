@@ -1,0 +1,43 @@
+"""Commands that stay until an execution has ended."""
+
+from __future__ import annotations
+
+import asyncio
+
+from plumber_core.control.plane import ControlPlane
+from plumber_core.terminal.console import out, remark
+from plumber_core.terminal.language import _
+from plumber_core.terminal.output import emit
+from plumber_core.terminal.screen import PlainScreen, QuietScreen, Screen
+from plumber_core.terminal.watch import exit_code, watch
+
+
+def screen_for(output: str, *, raw: bool = False) -> Screen:
+    """Return the screen that suits standard output: live on a terminal, lines in a pipe, nothing for JSON."""
+    if output == "json":
+        return QuietScreen()
+    console = out()
+    if console.is_terminal and not console.is_dumb_terminal:
+        from plumber_core.terminal.live import LiveScreen
+
+        return LiveScreen(console, raw=raw)
+    return PlainScreen(console, raw=raw)
+
+
+async def watch_to_exit(
+    plane: ControlPlane, execution: str, output: str = "table", *, raw: bool = False, goes_on: bool = True
+) -> int:
+    """Show an execution until it has ended; return the exit code: 0 succeeded, 1 did not.
+
+    Ctrl-C ends the showing only, and says so.
+    """
+    try:
+        detail = await watch(plane, execution, screen_for(output, raw=raw))
+    except asyncio.CancelledError:
+        if goes_on:
+            remark(_("The execution goes on. Watch it: plumber execution watch {id}", id=execution))
+            remark(_("Cancel it: plumber execution cancel {id}", id=execution))
+        raise
+    if output == "json":
+        emit(detail, output, lambda: "")
+    return exit_code(detail)

@@ -1,0 +1,56 @@
+"""How one step on one host ended, or why it waits, in a few words."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from plumber_core.model.states import StepState
+from plumber_core.model.views import AttemptView, StepExecutionView
+from plumber_core.terminal.language import N_, _
+from plumber_core.terminal.sanitise import sanitise
+from plumber_core.terminal.words import look
+
+REASONS = {
+    "agent_offline": N_("the agent is offline"),
+    "agent_late": N_("the agent has not been heard for a while"),
+    "agent_busy": N_("the agent is busy"),
+    "agent_disabled": N_("the agent is disabled"),
+    "agent_draining": N_("the agent takes no new steps"),
+    "previous_step": N_("waits for the step before"),
+    "retry": N_("waits for the next try"),
+    "delivery": N_("on its way to the agent"),
+}
+
+
+def outcome_text(step: StepExecutionView, attempt: AttemptView | None) -> str:
+    """Return ``exit 3``, a signal's name or what else ended the step; empty when it simply succeeded."""
+    if step.state is StepState.SUCCEEDED or attempt is None:
+        return ""
+    cause = exit_text(attempt)
+    word = "" if step.state is StepState.FAILED and cause else _(look(step.state).word)
+    detail = sanitise(attempt.detail or (attempt.error or "").replace("_", " "), colours=False)
+    return " · ".join(part for part in (word, cause, detail) if part)
+
+
+def exit_text(attempt: AttemptView) -> str:
+    """Return how the process ended: ``exit 1`` or ``SIGKILL``; empty when it never did."""
+    if attempt.signal:
+        return signal_name(attempt.signal)
+    return "" if attempt.exit_code is None else _("exit {code}", code=attempt.exit_code)
+
+
+def signal_name(number: int) -> str:
+    """Return a signal's name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return _("signal {number}", number=number)
+
+
+def waiting_text(waiting: dict[str, Any] | None) -> str:
+    """Return why a step waits."""
+    if not waiting:
+        return ""
+    code = str(waiting.get("code", ""))
+    return _(REASONS[code]) if code in REASONS else sanitise(code.replace("_", " "), colours=False)

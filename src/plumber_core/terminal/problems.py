@@ -1,0 +1,64 @@
+"""Errors for people, and the exit codes that scripts read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+
+from plumber_core import errors
+from plumber_core.locales import translate
+from plumber_core.terminal.console import err
+from plumber_core.terminal.language import _, language
+from plumber_core.terminal.output import safe
+
+OK, FAILED, REFUSED, AWAY, DENIED, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
+"""0 done · 1 the execution failed · 2 wrong usage or refused · 3 unreachable · 4 not logged in or not allowed."""
+_EXIT_CODES: tuple[tuple[type[errors.PlumberError], int], ...] = (
+    (errors.Unavailable, AWAY),
+    (errors.ProtocolError, AWAY),
+    (errors.RateLimited, AWAY),
+    (errors.Unauthenticated, DENIED),
+    (errors.Forbidden, DENIED),
+)
+
+
+def exit_code_of(error: errors.PlumberError) -> int:
+    """Return the exit code for an error."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), REFUSED)
+
+
+def print_error(error: errors.PlumberError, *, source: str = "") -> None:
+    """Print what happened and what to do next on stderr; ``source`` names the file that has the problems."""
+    problems = error.arguments.get("problems") or []
+    headline(error.explain(language()))
+    for problem in problems:
+        err().print(problem_text(problem, source), soft_wrap=True)
+    if not problems and (hint := error.advise(language())):
+        err().print(Text.assemble((_("hint:") + " ", "cyan"), safe(hint)), soft_wrap=True)
+
+
+def headline(sentence: str) -> None:
+    """Print the line that says what went wrong."""
+    err().print(Text.assemble((_("error:") + " ", "bold red"), safe(sentence)), soft_wrap=True)
+
+
+def problem_text(problem: dict[str, Any], source: str) -> Text:
+    """Return a problem of a task as ``FILE:LINE:COLUMN: what is wrong``, with what would have been right."""
+    line = problem.get("line", 0)
+    place = ":".join(str(part) for part in (source, line or "", (problem.get("column") or "") if line else "") if part)
+    path = str(problem.get("path", ""))
+    sentence = translate(str(problem.get("message", "")), language())
+    text = Text.assemble((f"  {place or path}: ", "bold"), safe(_filled(sentence, problem.get("arguments") or {})))
+    if nearest := problem.get("nearest"):
+        text.append(" " + _("Did you mean {name}?", name=nearest), style="green")
+    elif expected := problem.get("expected"):
+        text.append(" " + _("Expected: {what}.", what=expected), style="dim")
+    return text
+
+
+def _filled(sentence: str, arguments: dict[str, Any]) -> str:
+    try:
+        return sentence.format(**arguments) if arguments else sentence
+    except (KeyError, IndexError, ValueError):
+        return sentence

@@ -1,0 +1,122 @@
+"""Who is calling. Every route declares who may; an undeclared one keeps the application from starting."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from litestar import Litestar
+from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from plumber_core.app import Plumber
+from plumber_core.control.plane import ControlPlane
+from plumber_core.errors import PlumberError, StartupError, Unauthenticated
+from plumber_core.protocol.peer import Peer, PeerError
+from plumber_server.polling import Polls
+from plumber_server.responses import refuse
+
+Access = Literal["public", "person", "agent"]
+_MAX_TOKEN = 512
+
+
+def declare(access: Access) -> dict[str, Any]:
+    """Return a route handler's ``opt``."""
+    return {"access": access}
+
+
+def check_declared(app: Litestar) -> None:
+    """Refuse an application with a route that does not say who may call it.
+
+    Raises: StartupError.
+    """
+    for route in app.routes:
+        handlers: list[BaseRouteHandler] = getattr(route, "route_handlers", None) or [
+            route.route_handler  # type: ignore[union-attr]
+        ]
+        for handler in handlers:
+            if not _is_automatic(handler) and handler.opt.get("access") not in ("public", "person", "agent"):
+                raise StartupError(reason=f"route {route.path} does not declare who may call it")
+
+
+def _is_automatic(handler: BaseRouteHandler) -> bool:
+    """Say whether Litestar added it: its OPTIONS handlers tell the methods of a path and nothing else."""
+    return getattr(handler, "http_methods", None) == {"OPTIONS"}
+
+
+class Authentication:
+    """Litestar middleware: nothing behind it runs for a caller who may not."""
+
+    def __init__(self, app: ASGIApp, plumber: Plumber, polls: Polls) -> None:
+        self._app, self._plumber, self._polls = app, plumber, polls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Identify the caller, or answer 401."""
+        state: dict[str, Any] = scope.setdefault("state", {})
+        try:
+            await self._admit(scope, state)
+        except (PlumberError, PeerError) as error:
+            await refuse(scope, send, error)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            unused: Peer | None = state.pop("peer", None)
+            if unused is not None:
+                await unused.close()
+
+    async def _admit(self, scope: Scope, state: dict[str, Any]) -> None:
+        access = scope["route_handler"].opt.get("access")
+        if access == "person":
+            state["plane"] = await person(self._plumber, scope)
+        elif access == "agent":
+            state["token"] = token = bearer(scope)
+            if not self._polls.know(token):
+                state["peer"] = await self._plumber.agent_peer(token)
+        elif access == "public" or _is_automatic(scope["route_handler"]):
+            state["plane"] = self._plumber.anonymous(address=address(scope))
+        else:
+            raise Unauthenticated()
+
+
+async def person(plumber: Plumber, scope: Scope) -> ControlPlane:
+    """Return the control plane of the person or program whose bearer token this is.
+
+    Raises: Unauthenticated.
+    """
+    token = bearer(scope)
+    principal = await plumber.authenticate(token)
+    return plumber.acting_as(principal, token=token, address=address(scope))
+
+
+def bearer(scope: Scope) -> str:
+    """Return the bearer token of a request.
+
+    Raises: Unauthenticated.
+    """
+    scheme, _, token = header(scope, b"authorization").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN:
+        raise Unauthenticated()
+    return token
+
+
+def agent_token(scope: Scope) -> str:
+    """Return the credential that the original's agents send.
+
+    Raises: Unauthenticated.
+    """
+    token = header(scope, b"x-agent-token").strip()
+    if not token or len(token) > _MAX_TOKEN:
+        raise Unauthenticated()
+    return token
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Return a header's value, empty when it is missing."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+def address(scope: Scope) -> str:
+    """Return the other end of the socket: headers about it are whatever the caller likes."""
+    client = scope.get("client")
+    return client[0] if client else ""

@@ -1,0 +1,113 @@
+"""``GET /events``: everything observable, live, as server-sent events that resume where they stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import structlog
+from litestar import Request, get
+from litestar.params import FromQuery
+from litestar.response import Stream
+from litestar.types import ControllerRouterHandler
+
+from plumber_core.app import Plumber
+from plumber_core.control.plane import ControlPlane
+from plumber_core.errors import PlumberError
+from plumber_core.model.views import Event, LogGrowth
+from plumber_server.auth import bearer, declare, header
+
+_log = structlog.get_logger(__name__)
+KEEPALIVE = 15.0
+"""Seconds of silence after which a comment is sent, and between two looks at the caller's credential."""
+FIRST_WAIT = 0.2
+"""Seconds that a refusal (no such execution, a bad cursor) may take and still be told with its status."""
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+Item = Event | LogGrowth
+
+
+def routes(plumber: Plumber) -> list[ControllerRouterHandler]:
+    """Return the one address."""
+
+    @get("/events", opt=declare("person"))
+    async def events(
+        request: Request[Any, Any, Any],
+        execution: FromQuery[str | None] = None,
+        after: FromQuery[str | None] = None,
+    ) -> Stream:
+        plane: ControlPlane = request.scope["state"]["plane"]
+        token = bearer(request.scope)
+        resumed = header(request.scope, b"last-event-id")
+        feed = Feed(plane.follow(execution=execution, after=resumed or after or None))
+        await feed.begin()
+        return Stream(feed.stream(lambda: plumber.authenticate(token)), media_type=TYPE, headers=HEADERS)
+
+    return [events]
+
+
+TYPE = "text/event-stream; charset=utf-8"
+
+
+class Feed:
+    """One follower: its next item is always being waited for, so that waiting can time out without losing it."""
+
+    def __init__(self, items: AsyncIterator[Item]) -> None:
+        self._items = items
+        self._next = asyncio.create_task(self._take())
+
+    async def _take(self) -> Item | None:
+        return await anext(self._items, None)
+
+    async def begin(self) -> None:
+        """Wait a moment for a refusal.
+
+        Raises: what following raises.
+        """
+        await asyncio.wait({self._next}, timeout=FIRST_WAIT)
+        if self._next.done():
+            self._next.result()
+
+    async def stream(self, check: Callable[[], Awaitable[Any]]) -> AsyncGenerator[bytes, None]:
+        """Yield the encoded events until they end or ``check`` raises that the credential is gone."""
+        try:
+            yield b"retry: 1000\n\n"
+            checked = _now()
+            while True:
+                await asyncio.wait({self._next}, timeout=KEEPALIVE)
+                if _now() - checked >= KEEPALIVE:
+                    await check()
+                    checked = _now()
+                if not self._next.done():
+                    yield b": keepalive\n\n"
+                    continue
+                item = self._next.result()
+                if item is None:
+                    return
+                yield encode(item)
+                self._next = asyncio.create_task(self._take())
+        except PlumberError as error:
+            # The status is sent: the client comes back and is told properly.
+            _log.info("event stream ended", code=error.code)
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        self._next.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await self._next
+        if isinstance(self._items, AsyncGenerator):
+            await self._items.aclose()
+
+
+def encode(item: Item) -> bytes:
+    """Return one item as a server-sent event; hints have no id, so that no resume depends on them."""
+    body = item.model_dump_json()
+    if isinstance(item, LogGrowth):
+        return f"event: log\ndata: {body}\n\n".encode()
+    return f"id: {item.id}\nevent: {item.kind}\ndata: {body}\n\n".encode()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,64 @@
+"""``GET /``: a plain page that says how to go on; the web page takes its place when it is installed."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.types import ControllerRouterHandler
+
+from plumber_core.locales import translate
+from plumber_core.version import __version__
+from plumber_server import language
+from plumber_server.auth import declare
+from plumber_server.own_address import OwnAddress
+
+CSP = "default-src 'none'; style-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+HEADERS = {
+    "content-security-policy": CSP,
+    "cache-control": "no-cache",
+    "vary": "accept-language",
+    "x-frame-options": "DENY",
+}
+_COMMANDS = (
+    ("Log in from a terminal:", "plumber login {url}"),
+    ("Save a task and run it:", "plumber task apply -f task.yaml\nplumber task run NAME --watch"),
+    ("Add a server:", "plumber agent create NAME > agent.json\nplumber-agent --config agent.json --workdir /tmp"),
+    (
+        "Call the API:",
+        'curl {url}/api/session.login -d \'{{"username": "admin", "password": "..."}}\'',
+    ),
+)
+_LINKS = (("openapi.json", "OpenAPI document"), ("health", "Health"))
+
+
+def routes(own: OwnAddress) -> list[ControllerRouterHandler]:
+    """Return the one address."""
+
+    @get("/", opt=declare("public"))
+    async def index(request: Request[Any, Any, Any]) -> Response[bytes]:
+        wanted = language.of_headers(request.scope["headers"])
+        return Response(page(own.of(request.scope), wanted), media_type="text/html; charset=utf-8", headers=HEADERS)
+
+    return [index]
+
+
+def page(url: str, wanted: str) -> bytes:
+    """Return the page in a language for a server at ``url``."""
+
+    def say(sentence: str) -> str:
+        return html.escape(translate(sentence, wanted))
+
+    steps = "".join(
+        f"<p>{say(sentence)}</p><pre>{html.escape(command.format(url=url))}</pre>" for sentence, command in _COMMANDS
+    )
+    links = "".join(f'<li><a href="{address}">{say(text)}</a></li>' for address, text in _LINKS)
+    return (
+        f'<!doctype html><html lang="{wanted}"><head><meta charset="utf-8"><title>Plumber</title>'
+        '<meta name="viewport" content="width=device-width"></head><body>'
+        f"<main><h1>Plumber {__version__}</h1><p>{say(_ABOUT)}</p>{steps}<ul>{links}</ul></main></body></html>"
+    ).encode()
+
+
+_ABOUT = "This server runs tasks made of ordered steps on many servers."

@@ -1,0 +1,68 @@
+"""``GET /logs/{attempt}``: frames for programs, text for people, the exact bytes of a stream for downloads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from litestar import Request, Response, get
+from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
+from litestar.types import ControllerRouterHandler
+
+from plumber_core.control.plane import ControlPlane
+from plumber_core.errors import InvalidRequest
+from plumber_core.protocol.frames import MAX_CHUNK, STDERR, STDOUT
+from plumber_server.auth import declare
+from plumber_server.frames import PIECE, stream_bytes, stream_text
+
+FRAMES = "application/vnd.plumber.frames"
+_STREAMS = {"stdout": frozenset((STDOUT,)), "stderr": frozenset((STDERR,)), None: frozenset((STDOUT, STDERR))}
+_MAX_OFFSET = 2**53
+Offset = Annotated[int, QueryParameter(ge=0, le=_MAX_OFFSET)]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_CHUNK)]
+
+
+def routes() -> list[ControllerRouterHandler]:
+    """Return the one address."""
+
+    @get("/logs/{attempt:str}", opt=declare("person"))
+    async def read_log(
+        request: Request[Any, Any, Any],
+        attempt: FromPath[str],
+        offset: Offset = 0,
+        limit: Limit = MAX_CHUNK,
+        format: FromQuery[Literal["frames", "text", "raw"]] = "frames",
+        stream: FromQuery[Literal["stdout", "stderr"] | None] = None,
+    ) -> Response[Any]:
+        plane: ControlPlane = request.scope["state"]["plane"]
+        if format == "frames":
+            return await _frames(plane, attempt, offset, limit)
+        if offset:
+            raise InvalidRequest(field="offset", reason="is only possible with format=frames")
+        return await (_text if format == "text" else _raw)(plane, attempt, stream)
+
+    return [read_log]
+
+
+async def _frames(plane: ControlPlane, attempt: str, offset: int, limit: int) -> Response[bytes]:
+    piece = await plane.read_log(attempt, offset, limit)
+    headers = {"plumber-log-end": str(piece.end), "plumber-log-complete": str(piece.complete).lower()}
+    return Response(piece.data, media_type=FRAMES, headers=headers)
+
+
+async def _text(plane: ControlPlane, attempt: str, stream: str | None) -> Stream:
+    chunks = await _begin(plane, attempt, stream)
+    return Stream(stream_text(chunks), media_type="text/plain; charset=utf-8")
+
+
+async def _raw(plane: ControlPlane, attempt: str, stream: str | None) -> Stream:
+    chunks = await _begin(plane, attempt, stream or "stdout")
+    headers = {"content-disposition": f'attachment; filename="{stream or "stdout"}.log"'}
+    return Stream(chunks, media_type="application/octet-stream", headers=headers)
+
+
+async def _begin(plane: ControlPlane, attempt: str, stream: str | None) -> AsyncIterator[bytes]:
+    """Read the first piece before the answer begins, so that what is wrong can still be said."""
+    first = await plane.read_log(attempt, 0, PIECE)
+    return stream_bytes(plane, attempt, _STREAMS[stream], first)

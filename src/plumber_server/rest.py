@@ -1,0 +1,43 @@
+"""``POST /api/<noun>.<verb>``: one handler for each operation, made from the list of operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ControllerRouterHandler
+
+from plumber_core.errors import InvalidRequest
+from plumber_server import openapi
+from plumber_server.auth import declare
+from plumber_server.limits import read_body
+from plumber_server.own_address import OwnAddress
+from plumber_server.responses import JSON
+from plumber_server.schemas import Endpoint, endpoints
+from plumber_server.strict_json import loads
+
+
+def routes(own: OwnAddress) -> list[ControllerRouterHandler]:
+    """Return every operation's address and the document that describes them."""
+
+    @get("/openapi.json", opt=declare("public"))
+    async def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return Response(openapi.document(request.scope.get("root_path", "")), media_type=JSON)
+
+    return [openapi_document, *(_handler(endpoint, own) for endpoint in endpoints().values())]
+
+
+def _handler(endpoint: Endpoint, own: OwnAddress) -> HTTPRouteHandler:
+    operation = endpoint.operation
+
+    async def call(request: Request[Any, Any, Any]) -> Response[bytes]:
+        arguments = loads(await read_body(request.scope, request.receive) or b"{}")
+        if not isinstance(arguments, dict):
+            raise InvalidRequest(field="body", reason="must be an object")
+        plane = request.scope["state"]["plane"]
+        answer = await endpoint.call(plane, arguments, lambda value: own.complete(value, request.scope))
+        return Response(answer, media_type=JSON)
+
+    access = declare("public" if operation.public else "person")
+    return post(f"/api/{operation.name}", name=operation.name, opt=access, status_code=200)(call)

@@ -1,0 +1,172 @@
+"""A real PostgreSQL for tests, started in half a second by whoever runs them, root included.
+
+Run this file to see it work: it starts a server, prints its version and leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+
+from support.pgfiles import Owner, data_place, found_programs, make_folder
+from support.waiting import wait_until_sync
+
+_SETTINGS = {
+    # Tests may lose their data with the machine, so nothing has to reach the disk.
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "listen_addresses": "",
+}
+_PR_SET_PDEATHSIG = 1
+
+
+class Server(Protocol):
+    """A PostgreSQL in which databases can be made; ``copying`` ends its CREATE DATABASE statements."""
+
+    copying: str
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the address of a database, as libpq writes it."""
+        ...
+
+
+class GivenServer:
+    """The server that ``PLUMBER_TEST_DATABASE_URL`` names; its user must be allowed to create databases."""
+
+    copying = ""
+
+    def __init__(self, url: str) -> None:
+        self._parts = urlsplit(url)
+
+    def url(self, database: str = "postgres") -> str:
+        return urlunsplit(self._parts._replace(path=f"/{database}"))
+
+
+class OwnServer:
+    """A server of our own on a socket in a temporary folder."""
+
+    # 10 ms for a database: the default writes every page into the log. PostgreSQL 14 lacks the clause.
+    copying = "STRATEGY FILE_COPY"
+
+    def __init__(self) -> None:
+        self._owner = Owner.choose()
+        self._folder = make_folder(data_place(self._owner), self._owner)
+        self._opened = contextlib.ExitStack()
+        self._password = secrets.token_hex(12)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://plumber:{self._password}@/{database}?host={quote(str(self._folder), safe='')}"
+
+    def start(self) -> None:
+        """Create the cluster and wait until it answers."""
+        programs = self._opened.enter_context(found_programs(self._owner))
+        self._create(programs / "initdb")
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [programs / "postgres", "-D", self._folder / "data", "-k", self._folder, *settings],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                preexec_fn=_die_with_parent,
+                **self._owner.options(),
+            )
+        wait_until_sync(self._answers, 30, "PostgreSQL to start")
+
+    def stop(self) -> None:
+        """End the server and remove its folder."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(30)
+        self._opened.close()
+        shutil.rmtree(self._folder)
+
+    def _create(self, initdb: Path) -> None:
+        secret = self._folder / "password"
+        secret.write_text(self._password)
+        self._owner.own(secret)
+        command = [initdb, "-D", self._folder / "data", "-U", "plumber", "--auth=scram-sha-256"]
+        made = subprocess.run(
+            [*command, f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync"],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            check=False,
+            **self._owner.options(),
+        )
+        if made.returncode:
+            raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise RuntimeError(f"PostgreSQL ended:\n{(self._folder / 'log').read_text()}")
+        try:
+            psycopg.connect(self.url()).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def _die_with_parent() -> None:
+    # A killed test run takes its PostgreSQL along; the next run removes the folder.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+@contextlib.contextmanager
+def running_server() -> Iterator[Server]:
+    """Yield the server given by ``PLUMBER_TEST_DATABASE_URL``, else one of our own."""
+    if given := os.environ.get("PLUMBER_TEST_DATABASE_URL"):
+        yield GivenServer(given)
+        return
+    server = OwnServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def fresh_database(server: Server, template: str = "template0") -> Iterator[str]:
+    """Yield the address of a new database, a copy of ``template``, and drop it afterwards."""
+    name = f"plumber_test_{secrets.token_hex(6)}"
+    execute(server, f"CREATE DATABASE {name} TEMPLATE {template} {server.copying}")
+    try:
+        yield server.url(name)
+    finally:
+        execute(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def execute(server: Server, statement: str) -> None:
+    """Run one statement in the server's maintenance database."""
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def main() -> int:
+    with running_server() as server, fresh_database(server) as url, psycopg.connect(url) as connection:
+        row = connection.execute("show server_version").fetchone()
+    sys.stdout.write(f"PostgreSQL {row and row[0]} as uid {os.geteuid()}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

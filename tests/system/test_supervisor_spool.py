@@ -1,0 +1,164 @@
+"""What waits for the server: limits of the spool, permits, voids, full disks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plumber_core.errors import PlumberError, SpoolUnwritable
+from plumber_core.protocol.frames import whole_length
+from plumber_core.runner.supervision import Command, boottime
+from support.supervised import Supervised, shell, supervised
+from support.waiting import wait_until
+
+MIB = 1024 * 1024
+
+
+async def stalled(s: Supervised, attempt: str, cap: int) -> int:
+    """Wait until an attempt's log has passed ``cap``, and return where it stays."""
+    path = s.client._spool / f"{attempt}.log"
+    sizes: list[int] = []
+
+    def still() -> bool:
+        sizes.append(path.stat().st_size)
+        return sizes[-1] >= cap and len(sizes) > 5 and len(set(sizes[-5:])) == 1
+
+    await wait_until(still)
+    return sizes[-1]
+
+
+async def test_a_full_spool_makes_the_command_wait_and_loses_nothing(tmp_path: Path) -> None:
+    total = 8 * MIB
+    async with supervised(tmp_path, spool_cap=MIB) as s:
+        attempt = await s.spawn(shell(f"head -c {total} /dev/zero; echo end", idle_timeout=2))
+        held = await stalled(s, attempt, MIB)
+        assert held < 2 * MIB
+        s.acknowledging = True
+        await s.client.trim(attempt, whole_length(s.client.read_log(attempt, 0, held)))
+        record = await s.end_of(attempt)
+        assert record.exit is not None
+        assert record.exit.state == "succeeded"
+        assert s.text(attempt) == bytes(total) + b"end\n"
+
+
+async def test_the_end_comes_through_a_full_spool(tmp_path: Path) -> None:
+    async with supervised(tmp_path, spool_cap=MIB) as s:
+        attempt = await s.spawn(shell("yes"))
+        await stalled(s, attempt, MIB)
+        await s.client.cancel(attempt)
+        record = await s.end_of(attempt)
+        assert record.exit is not None
+        assert (record.exit.state, record.exit.signal) == ("cancelled", 15)
+        assert whole_length(s.client.read_log(attempt, 0, 1 << 30)) == record.log_end
+
+
+async def test_acknowledged_output_gives_its_disk_back_while_it_runs(tmp_path: Path) -> None:
+    total = 100 * MIB
+    async with supervised(tmp_path) as s:
+        s.acknowledging = True
+        record = await s.run(shell(f"head -c {total} /dev/zero"))
+        status = (tmp_path / f"spool/{record.attempt}.log").stat()
+        assert status.st_size == record.log_end > total
+        assert status.st_blocks * 512 < total // 2
+
+
+async def test_a_permit_too_old_is_void_for_ever(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        ran = tmp_path / "ran"
+        command = shell(f"touch {ran}")
+        assert await s.client.spawn("x", command, permit_until=boottime() - 0.01, meta={}) == "stale"
+        assert await s.client.spawn("x", command, permit_until=boottime() + 60, meta={}) == "known"
+        (record,) = await s.client.inventory()
+        assert (record.state, record.exit) == ("void", None)
+        assert await s.client.spawn("y", command, permit_until=boottime() + 60, meta={}) == "spawned"
+        await s.end_of("y")
+        assert ran.exists()
+
+
+async def test_voids_and_known_attempts(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        assert await s.client.void("x") == "void"
+        assert await s.client.void("x") == "void"
+        assert await s.client.spawn("x", shell("true"), permit_until=None, meta={}) == "known"
+        record = await s.run(shell("true"))
+        assert await s.client.void(record.attempt) == "known"
+
+
+async def test_forgetting_removes_files_and_leaves_a_tombstone(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        record = await s.run(shell("echo x"))
+        await s.client.forget(record.attempt)
+        await wait_until(lambda: not list((tmp_path / "spool").iterdir()))
+        assert await s.client.inventory() == []
+        assert await s.client.spawn(record.attempt, shell("true"), permit_until=None, meta={}) == "known"
+        running = await s.spawn(shell("sleep 60"))
+        with pytest.raises(PlumberError):
+            await s.client.forget(running)
+
+
+async def test_nonsense_is_refused_and_hurts_nobody(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        for name in ("../evil", "", "-", "a b", "x" * 300):
+            with pytest.raises(PlumberError):
+                await s.client.spawn(name, shell("true"), permit_until=None, meta={})
+        with pytest.raises(PlumberError):
+            await s.client.spawn("x", Command((), {}), permit_until=None, meta={})
+        assert await s.client.inventory() == []
+        assert (await s.run(shell("true"))).state == "exited"
+
+
+async def test_the_journal_is_compacted_and_remembers(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        big = {"spec": "x" * 60_000}
+        for number in range(25):
+            attempt = await s.spawn(shell("true"), f"n{number}", meta=big)
+            await s.end_of(attempt)
+            await s.client.forget(attempt)
+        kept = await s.spawn(shell("true"), "kept", meta={"k": 1})
+        await s.end_of(kept)
+        await wait_until(lambda: (tmp_path / "journal").stat().st_size < 700_000)
+        os.kill(s.client.pid, 9)
+        await wait_until(lambda: s.gone)
+    async with supervised(tmp_path) as s:
+        assert [(r.attempt, r.state, r.meta) for r in await s.client.inventory()] == [("kept", "exited", {"k": 1})]
+        assert await s.client.spawn("n3", shell("true"), permit_until=None, meta={}) == "known"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    with contextlib.suppress(subprocess.CalledProcessError):
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def spawn_many(s: Supervised) -> None:
+    for number in range(200):
+        await s.client.spawn(f"more{number}", shell("true"), permit_until=None, meta={"x": "y" * 5000})
+
+
+async def test_a_full_disk_makes_the_command_wait_and_its_exit_is_still_recorded(small_disk: Path) -> None:
+    async with supervised(small_disk) as s:
+        attempt = await s.spawn(shell("head -c 4000000 /dev/zero; echo end"))
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(bytes(MIB))
+        await stalled(s, attempt, MIB)
+        with pytest.raises(SpoolUnwritable):
+            await spawn_many(s)
+        await s.client.cancel(attempt, kill=True)
+        ballast.unlink()
+        record = await s.end_of(attempt)
+        assert record.exit is not None
+        assert record.exit.state == "cancelled"
+        assert set(s.text(attempt)) == {0}
+        assert whole_length(s.client.read_log(attempt, 0, 1 << 30)) == record.log_end

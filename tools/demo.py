@@ -1,0 +1,196 @@
+"""``make demo``: a server, two agents and a task that runs on both, in one terminal.
+
+Everything lives in one folder (``.demo``): remove it to start anew. A second run finds it and starts in seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from demo_parts import PROGRAMS, Cli, DemoError, Home, Programs, kill_what_is_left, wait_until
+from plumber_client import config
+from plumber_client.config import Profile
+from plumber_core.errors import InvalidRequest
+
+_ROOT = Path(__file__).resolve().parents[1]
+_TASK = _ROOT / "examples" / "tasks" / "demo.yaml"
+_AGENTS = ("web-1", "web-2")
+_PORT = 52281
+
+
+class Interrupted(BaseException):
+    """Somebody pressed Ctrl-C, closed the terminal or ended the process."""
+
+
+def main() -> int:
+    options = _options()
+    home = Home(options.dir.resolve())
+    programs = Programs(home.folder)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        return _run(options, home, programs)
+    except DemoError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except Interrupted:
+        return 0
+    finally:
+        _end(programs, home)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make demo", description="Show Plumber at work.")
+    parser.add_argument("--exit", action="store_true", help="end after the run, with its exit code")
+    parser.add_argument("--port", type=int, default=_PORT, help="the server's port (make demo PORT=...)")
+    parser.add_argument("--dir", type=Path, default=_ROOT / ".demo", help="where everything is kept")
+    return parser.parse_args()
+
+
+def _run(options: argparse.Namespace, home: Home, programs: Programs) -> int:
+    _check(options.port)
+    home.open()
+    url = f"http://127.0.0.1:{options.port}"
+    cli = Cli(home.cli)
+    print("Starting a server and two agents ...", flush=True)
+    _start_server(home, programs, options.port, url)
+    before = home.profile()
+    _log_in(cli, home, url)
+    _start_agents(cli, home, programs, url)
+    cli.ask("task", "apply", "-f", str(_TASK))
+    code = cli.show("task", "run", "demo", "-p", "version=v1.2.3", "--watch")
+    if options.exit:
+        return code
+    _explain(home, url, _logged_in_command(home, before))
+    return _serve(programs, home)
+
+
+def _check(port: int) -> None:
+    """Refuse what cannot work, each with what to do.
+
+    Raises: DemoError.
+    """
+    if sys.platform != "linux":
+        raise DemoError(
+            f"The demo needs Linux; {sys.platform} is not supported yet. Use a machine or container with it."
+        )
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise DemoError(
+                f"Port {port} is taken. End what listens there, or choose another: make demo PORT={port + 1}"
+            ) from None
+
+
+def _start_server(home: Home, programs: Programs, port: int, url: str) -> None:
+    programs.start(
+        "server",
+        [PROGRAMS / "plumber-server"],
+        DATABASE_URL=f"sqlite:///{home.database}",
+        SERVER_PORT=str(port),
+        PLUMBER_HOST="127.0.0.1",
+        PLUMBER_ADMIN_PASSWORD=home.password(),
+    )
+    wait_until(lambda: _healthy(url), "the server to be healthy", programs, home)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _log_in(cli: Cli, home: Home, url: str) -> None:
+    cli.run("login", url, "--user", "admin", "--password-stdin", stdin=home.password())
+
+
+def _start_agents(cli: Cli, home: Home, programs: Programs, url: str) -> None:
+    for name in _AGENTS:
+        config, work = home.agents / name / "agent.json", home.agents / name / "work"
+        work.mkdir(parents=True, exist_ok=True)
+        options = ["--config", config, "--workdir", work, "--state-dir", config.with_name("state"), "--kill"]
+        if config.exists():
+            _move(config, url)
+            programs.start(name, [PROGRAMS / "plumber-agent", *options])
+        else:
+            # As on any server: a one-time token, exchanged over the network for a lasting credential.
+            token = cli.ask("agent", "enroll", "--name", name, "--label", "role=web")["token"]
+            command = [PROGRAMS / "plumber-agent", "--enroll", url, *options]
+            programs.start(name, command, PLUMBER_ENROLL_TOKEN=token)
+    wait_until(lambda: _online(cli), "both agents to be online", programs, home)
+
+
+def _move(config: Path, url: str) -> None:
+    """Point an agent of an earlier run to the port of this one."""
+    values = json.loads(config.read_text())
+    config.write_text(json.dumps({**values, "server_addr": url}))
+
+
+def _online(cli: Cli) -> bool:
+    found = {agent["name"]: agent["presence"] for agent in cli.ask("agent", "list")["items"]}
+    return all(found.get(name) == "online" for name in _AGENTS)
+
+
+def _explain(home: Home, url: str, command: str) -> None:
+    rows = [
+        ("Page", url),
+        ("Login", f"admin  {home.password()}"),
+        ("Try", f"{command} task list"),
+        ("", f"{command} exec --on role=web -- uptime"),
+        ("", f"{command} task run demo -p version=v1.2.4 --watch"),
+    ]
+    print("\n" + "\n".join(f"{name:<7} {value}" for name, value in rows), flush=True)
+
+
+def _logged_in_command(home: Home, before: Profile) -> str:
+    """Return how to call the CLI, logged in.
+
+    The user's own CLI is logged in too, unless it knows a server already that is not an earlier run of this demo.
+    """
+    program = os.path.relpath(PROGRAMS / "plumber")
+    try:
+        if config.stored() in (Profile(), before):
+            config.store(home.profile())
+            return program
+    except InvalidRequest:
+        pass  # A home that cannot be read or written: the longer command works all the same.
+    return f"PLUMBER_CONFIG_DIR={os.path.relpath(home.cli)} {program}"
+
+
+def _serve(programs: Programs, home: Home) -> int:
+    print("\nServing until Ctrl-C.", flush=True)
+    while (name := programs.ended()) is None:
+        time.sleep(0.5)
+    raise DemoError(f"{name} ended unexpectedly:\n{home.tail(name)}")
+
+
+def _end(programs: Programs, home: Home) -> None:
+    """End everything within five seconds: agents first, so that they can still say goodbye to the server."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    programs.end([name for name in programs.names if name != "server"], 2.5)
+    kill_what_is_left(home.agents)
+    programs.end(["server"], 1.5)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted
+
+
+if __name__ == "__main__":
+    sys.exit(main())
