@@ -59,12 +59,13 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace, home: Home, programs: Programs) -> int:
-    _check(options.port)
+    _check_port(options.port)
     home.open()
     url = f"http://127.0.0.1:{options.port}"
     cli = Cli(home.cli)
     print("Starting a server and two agents ...", flush=True)
     _start_server(home, programs, options.port, url)
+    _print([("Page", url), ("Login", f"admin  {home.password()}")])
     before = home.profile()
     _log_in(cli, home, url)
     _start_agents(cli, home, programs, url)
@@ -76,15 +77,11 @@ def _run(options: argparse.Namespace, home: Home, programs: Programs) -> int:
     return _serve(programs, home)
 
 
-def _check(port: int) -> None:
-    """Refuse what cannot work, each with what to do.
+def _check_port(port: int) -> None:
+    """Refuse a port that is taken: the health check would greet whoever has it.
 
     Raises: DemoError.
     """
-    if sys.platform != "linux":
-        raise DemoError(
-            f"The demo needs Linux; {sys.platform} is not supported yet. Use a machine or container with it."
-        )
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -121,11 +118,11 @@ def _log_in(cli: Cli, home: Home, url: str) -> None:
 
 def _start_agents(cli: Cli, home: Home, programs: Programs, url: str) -> None:
     for name in _AGENTS:
-        config, work = home.agents / name / "agent.json", home.agents / name / "work"
+        identity, work = home.agents / name / "agent.json", home.agents / name / "work"
         work.mkdir(parents=True, exist_ok=True)
-        options = ["--config", config, "--workdir", work, "--state-dir", config.with_name("state"), "--kill"]
-        if config.exists():
-            _move(config, url)
+        options = ["--config", identity, "--workdir", work, "--state-dir", identity.with_name("state"), "--kill"]
+        if identity.exists():
+            _move(identity, url)
             programs.start(name, [PROGRAMS / "plumber-agent", *options])
         else:
             # As on any server: a one-time token, exchanged over the network for a lasting credential.
@@ -135,10 +132,10 @@ def _start_agents(cli: Cli, home: Home, programs: Programs, url: str) -> None:
     wait_until(lambda: _online(cli), "both agents to be online", programs, home)
 
 
-def _move(config: Path, url: str) -> None:
+def _move(identity: Path, url: str) -> None:
     """Point an agent of an earlier run to the port of this one."""
-    values = json.loads(config.read_text())
-    config.write_text(json.dumps({**values, "server_addr": url}))
+    values = json.loads(identity.read_text())
+    identity.write_text(json.dumps({**values, "server_addr": url}))
 
 
 def _online(cli: Cli) -> bool:
@@ -147,13 +144,18 @@ def _online(cli: Cli) -> bool:
 
 
 def _explain(home: Home, url: str, command: str) -> None:
-    rows = [
-        ("Page", url),
-        ("Login", f"admin  {home.password()}"),
-        ("Try", f"{command} task list"),
-        ("", f"{command} exec --on role=web -- uptime"),
-        ("", f"{command} task run demo -p version=v1.2.4 --watch"),
-    ]
+    _print(
+        [
+            ("Page", url),
+            ("Login", f"admin  {home.password()}"),
+            ("Try", f"{command} task list"),
+            ("", f"{command} exec --on role=web -- uptime"),
+            ("", f"{command} task run demo -p version=v1.2.4 --watch"),
+        ]
+    )
+
+
+def _print(rows: list[tuple[str, str]]) -> None:
     print("\n" + "\n".join(f"{name:<7} {value}" for name, value in rows), flush=True)
 
 

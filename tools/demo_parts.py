@@ -208,7 +208,7 @@ def _parent(pid: int) -> int | None:
 def _belongs(pid: int, folder: Path) -> bool:
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        places = [os.readlink(f"/proc/{pid}/cwd"), *(os.fsdecode(argument) for argument in arguments)]
+        places = [str(Path(f"/proc/{pid}/cwd").readlink()), *(os.fsdecode(argument) for argument in arguments)]
     except OSError:
         return False
     return any(f"{place}/".startswith(f"{folder}/") for place in places)

@@ -24,9 +24,7 @@ HEADER = '''"""{title}
 
 Written by ``tools/generate_client.py`` from ``{source}``; do not edit.
 """
-
-# ruff: noqa: {noqa}
-
+{noqa}
 from __future__ import annotations
 
 '''
@@ -128,7 +126,7 @@ def nouns_text() -> str:
         name for name in vars(views) if re.search(rf"\b{name}\b", body) and name[0].isupper() and name != "Any"
     )
     used = [name for name in used if name != "ExecutionState"]
-    header = HEADER.format(title=NOUNS_TITLE, source="plumber_core/control", noqa="E501")
+    header = HEADER.format(title=NOUNS_TITLE, source="plumber_core/control", noqa="")
     return header + NOUN_IMPORTS.format(views=", ".join(used)) + "\n" + body
 
 
@@ -159,8 +157,8 @@ def generate() -> dict[Path, str]:
     client = (CLIENT / "_async.py").read_text()
     return {
         CLIENT / "_async_nouns.py": formatted(nouns),
-        CLIENT / "_sync_nouns.py": formatted(sync_text(nouns, NOUNS_TITLE, "_async_nouns.py", "E501")),
-        CLIENT / "_sync.py": formatted(sync_text(client, CLIENT_TITLE, "_async.py", "UP028")),
+        CLIENT / "_sync_nouns.py": formatted(sync_text(nouns, NOUNS_TITLE, "_async_nouns.py", "")),
+        CLIENT / "_sync.py": formatted(sync_text(client, CLIENT_TITLE, "_async.py", "\n# ruff: noqa: UP028\n")),
     }
 
 

@@ -3,8 +3,6 @@
 Written by ``tools/generate_client.py`` from ``plumber_core/control``; do not edit.
 """
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 import builtins
@@ -106,12 +104,7 @@ class Tasks:
         return await self._call("task.validate", ValidationReport, {"source": source, "format": format})
 
     async def apply(
-        self,
-        *,
-        source: str,
-        format: SourceFormat = "auto",
-        note: str = "",
-        expected_revision: int | None = None,
+        self, *, source: str, format: SourceFormat = "auto", note: str = "", expected_revision: int | None = None
     ) -> TaskDetail:
         """Create a task or save its next revision; the same content again changes nothing.
 
@@ -175,13 +168,7 @@ class Tasks:
         return await self._call(
             "task.run",
             ExecutionSummary,
-            {
-                "task": task,
-                "parameters": parameters,
-                "reason": reason,
-                "revision": revision,
-                "request_id": request_id,
-            },
+            {"task": task, "parameters": parameters, "reason": reason, "revision": revision, "request_id": request_id},
         )
 
     async def delete(self, *, task: str) -> Done:
@@ -214,13 +201,7 @@ class Executions:
         return await self._call(
             "execution.start",
             ExecutionSummary,
-            {
-                "source": source,
-                "format": format,
-                "parameters": parameters,
-                "reason": reason,
-                "request_id": request_id,
-            },
+            {"source": source, "format": format, "parameters": parameters, "reason": reason, "request_id": request_id},
         )
 
     async def list(
@@ -233,9 +214,7 @@ class Executions:
     ) -> Page[ExecutionSummary]:
         """Return executions, newest first."""
         return await self._call(
-            "execution.list",
-            Page[ExecutionSummary],
-            {"task": task, "state": state, "limit": limit, "cursor": cursor},
+            "execution.list", Page[ExecutionSummary], {"task": task, "state": state, "limit": limit, "cursor": cursor}
         )
 
     async def show(self, *, execution: str) -> ExecutionDetail:
@@ -300,12 +279,7 @@ class Agents:
         return await self._call("agent.redeem", AgentConfig, {"token": token, "name": name, "server_addr": server_addr})
 
     async def update(
-        self,
-        *,
-        agent: str,
-        name: str | None = None,
-        labels: dict[str, str] | None = None,
-        slots: int | None = None,
+        self, *, agent: str, name: str | None = None, labels: dict[str, str] | None = None, slots: int | None = None
     ) -> AgentView:
         """Change what is given; ``labels`` replaces all labels.
 

@@ -3,8 +3,6 @@
 Written by ``tools/generate_client.py`` from ``_async_nouns.py``; do not edit.
 """
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 import builtins
@@ -105,12 +103,7 @@ class Tasks:
         return self._call("task.validate", ValidationReport, {"source": source, "format": format})
 
     def apply(
-        self,
-        *,
-        source: str,
-        format: SourceFormat = "auto",
-        note: str = "",
-        expected_revision: int | None = None,
+        self, *, source: str, format: SourceFormat = "auto", note: str = "", expected_revision: int | None = None
     ) -> TaskDetail:
         """Create a task or save its next revision; the same content again changes nothing.
 
@@ -172,13 +165,7 @@ class Tasks:
         return self._call(
             "task.run",
             ExecutionSummary,
-            {
-                "task": task,
-                "parameters": parameters,
-                "reason": reason,
-                "revision": revision,
-                "request_id": request_id,
-            },
+            {"task": task, "parameters": parameters, "reason": reason, "revision": revision, "request_id": request_id},
         )
 
     def delete(self, *, task: str) -> Done:
@@ -211,13 +198,7 @@ class Executions:
         return self._call(
             "execution.start",
             ExecutionSummary,
-            {
-                "source": source,
-                "format": format,
-                "parameters": parameters,
-                "reason": reason,
-                "request_id": request_id,
-            },
+            {"source": source, "format": format, "parameters": parameters, "reason": reason, "request_id": request_id},
         )
 
     def list(
@@ -230,9 +211,7 @@ class Executions:
     ) -> Page[ExecutionSummary]:
         """Return executions, newest first."""
         return self._call(
-            "execution.list",
-            Page[ExecutionSummary],
-            {"task": task, "state": state, "limit": limit, "cursor": cursor},
+            "execution.list", Page[ExecutionSummary], {"task": task, "state": state, "limit": limit, "cursor": cursor}
         )
 
     def show(self, *, execution: str) -> ExecutionDetail:
@@ -295,12 +274,7 @@ class Agents:
         return self._call("agent.redeem", AgentConfig, {"token": token, "name": name, "server_addr": server_addr})
 
     def update(
-        self,
-        *,
-        agent: str,
-        name: str | None = None,
-        labels: dict[str, str] | None = None,
-        slots: int | None = None,
+        self, *, agent: str, name: str | None = None, labels: dict[str, str] | None = None, slots: int | None = None
     ) -> AgentView:
         """Change what is given; ``labels`` replaces all labels.
 

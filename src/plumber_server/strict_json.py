@@ -68,7 +68,7 @@ def _check(text: str, value: Any) -> None:
     if not deep and not suspect:
         return
     for path, depth, item in _walk(value):
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH and isinstance(item, (dict, list)):
             raise _too_deep()
         if suspect and isinstance(item, str):
             _check_text(path, item)

@@ -156,3 +156,27 @@ async def test_shutdown_ends_everything_and_keeps_the_outcome(tmp_path: Path) ->
         (record,) = await s.client.inventory()
         assert record.exit is not None
         assert record.exit.state == "cancelled"
+
+
+async def test_a_fork_bomb_loses(tmp_path: Path) -> None:
+    bomb = (
+        "trap '' TERM; n=0; while [ $n -lt 60 ]; do n=$((n+1)); (trap '' TERM; setsid sleep 300) & done; echo up; wait"
+    )
+    async with supervised(tmp_path) as s:
+        attempt = await s.spawn(shell(bomb))
+        await s.printed(attempt, b"up")
+        pids = await family(s, attempt, 61)
+        await s.client.cancel(attempt, kill=True)
+        await s.end_of(attempt)
+        await wait_until(lambda: not any(map(alive, pids)))
+
+
+async def test_commands_side_by_side_do_not_mix(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        attempts = [await s.spawn(shell(f"seq {n}00000 {n}50000; exit {n}")) for n in range(1, 9)]
+        for number, attempt in enumerate(attempts, 1):
+            ended = (await s.end_of(attempt)).exit
+            assert ended is not None
+            assert ended.exit_code == number
+            lines = s.text(attempt).split()
+            assert lines == [str(n).encode() for n in range(number * 100_000, number * 100_000 + 50_001)]

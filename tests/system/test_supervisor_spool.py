@@ -162,3 +162,23 @@ async def test_a_full_disk_makes_the_command_wait_and_its_exit_is_still_recorded
         assert record.exit.state == "cancelled"
         assert set(s.text(attempt)) == {0}
         assert whole_length(s.client.read_log(attempt, 0, 1 << 30)) == record.log_end
+
+
+async def test_a_full_disk_keeps_no_link_away(small_disk: Path) -> None:
+    async with supervised(small_disk) as s:
+        attempt = await s.spawn(shell("sleep 300"))
+        fill(small_disk / "ballast")
+        os.kill(s.client.pid, 9)
+        await wait_until(lambda: s.gone)
+    async with supervised(small_disk) as s:
+        (record,) = await s.client.inventory()
+        assert (record.attempt, record.state) == (attempt, "unknown")
+        (small_disk / "ballast").unlink()
+        assert (await s.run(shell("true"))).state == "exited"
+
+
+def fill(path: Path) -> None:
+    """Write until nothing fits any more."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass

@@ -254,3 +254,25 @@ async def test_an_exit_is_in_the_journal_before_it_is_told(tmp_path: Path, monke
         await wait_until(lambda: s.gone)
         assert not [event for event in s.seen if isinstance(event, Exited)]
         assert '"kind":"exit"' in (tmp_path / "journal").read_text()
+
+
+async def test_a_damaged_record_costs_one_attempt_and_not_the_agent(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        whole, hurt = [(await s.run(shell(f"echo {n}; exit {n}"))).attempt for n in (1, 2)]
+        await s.client.shutdown(kill=True)
+    damage(tmp_path / "journal", hurt)
+    async with supervised(tmp_path) as s:
+        records = {record.attempt: record for record in await s.client.inventory()}
+        assert records[whole].state == "exited"
+        ended = records[hurt].exit
+        assert ended is not None
+        assert (records[hurt].state, ended.error) == ("unknown", "journal_damaged")
+        assert await s.client.spawn(hurt, shell("true"), permit_until=None, meta={}) == "known"
+
+
+def damage(journal: Path, attempt: str) -> None:
+    """Flip a bit in the record of an attempt's exit."""
+    lines = journal.read_bytes().splitlines(keepends=True)
+    where = next(i for i, line in enumerate(lines) if b'"exit"' in line and attempt.encode() in line)
+    lines[where] = lines[where].replace(b'"exit_code":2', b'"exit_code":0')
+    journal.write_bytes(b"".join(lines))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import RenderableType
+from rich.text import Text
 
 from plumber_client.commands.connect import server
 from plumber_client.config import write_private
@@ -135,7 +136,7 @@ async def delete(agent: Agent) -> None:
     out().print(safe(_("Deleted {name}.", name=agent)))
 
 
-def _row(agent: AgentView) -> tuple[RenderableType, ...]:
+def _row(agent: AgentView) -> tuple[str | Text, ...]:
     labels = " ".join(f"{name}={value}" for name, value in sorted(agent.labels.items()))
     running = f"{agent.running}/{agent.slots}"
     presence, state = state_text(agent.presence), state_text(agent.state)
@@ -147,7 +148,7 @@ def _heard(agent: AgentView) -> str:
 
 
 def _details(agent: AgentView) -> RenderableType:
-    pairs = [
+    pairs: list[tuple[str, str | Text]] = [
         (_("Name"), agent.name),
         (_("Id"), agent.id),
         (_("Presence"), state_text(agent.presence)),

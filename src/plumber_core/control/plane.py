@@ -1,4 +1,4 @@
-"""``ControlPlane``: the one list of operations, implemented in-process by ``Plumber`` and remotely by ``AsyncClient``."""
+"""``ControlPlane``: the one list of operations, implemented by ``Plumber`` in-process and ``AsyncClient`` remotely."""
 
 from __future__ import annotations
 

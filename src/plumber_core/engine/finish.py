@@ -114,8 +114,10 @@ async def _decide(
     plan, ref = memory.plan, ending.ref
     progress = memory.progress[plan.stage_of(ref.step)]
     move = advance(plan, progress, Ended(ref.step, ref.lane, ending.state), cancelled=memory.cancelled)
+    values: dict[str, str] = ending.outcome.get("outputs", {}) if ending.state is StepState.SUCCEEDED else {}
+    just_set = {plan.steps[ref.step].name: {ending.agent: values}}
     try:
-        return move, await prepare(engine, plan, ref.execution, move.starts), None
+        return move, await prepare(engine, plan, ref.execution, move.starts, just_set), None
     except InvalidRequest as error:
         problem = {"code": error.code, "arguments": error.arguments}
         return cannot_start(progress, move), Prepared(), problem

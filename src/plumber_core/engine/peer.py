@@ -67,6 +67,8 @@ class EnginePeer:
             connection.beat, connection.heard_at = message.beat, time.monotonic()
         if first:
             await self._first_beat(connection)
+        elif connection.backlog and connection.free > 0:
+            self._engine.spawn(claim(self._engine, connection, "push"), "claim")
         if message.executors is not None:
             kinds = [{"kind": e.kind, "schema": e.schema, "summary": e.summary} for e in message.executors]
             await self._engine.store.update_agent(self._agent_id, {"executors": kinds})

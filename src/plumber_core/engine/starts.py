@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from plumber_core.engine.claim import deliver
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.ids import attempt_id, new_nonce, step_execution_id
@@ -48,14 +49,30 @@ class Prepared:
         return kept
 
     def _tell_waiting(self, engine: Engine, agent: str) -> None:
-        if (connection := engine.connections.get(agent)) is not None:
-            connection.backlog = True
-        else:
+        connection = engine.connections.get(agent)
+        if connection is None:
             engine.wakeups.agent(agent)
+            return
+        connection.backlog = True
+        if connection.free > 0:  # it came, or a slot became free, while this was being written
+            engine.spawn(deliver(engine, agent, "push"), "deliver")
 
 
-async def prepare(engine: Engine, plan: Plan, execution: str, pairs: Iterable[tuple[int, int]]) -> Prepared:
+Outputs = dict[str, dict[str, dict[str, str]]]
+"""Step name -> host -> key -> value."""
+
+
+async def prepare(
+    engine: Engine, plan: Plan, execution: str, pairs: Iterable[tuple[int, int]], just_set: Outputs | None = None
+) -> Prepared:
     """Render (step, lane) pairs and reserve slots.
+
+    Args:
+        engine: the engine.
+        plan: the execution's plan.
+        execution: its id.
+        pairs: what to set going.
+        just_set: outputs that the write under way is about to store.
 
     Raises:
         InvalidRequest: a template cannot be rendered; nothing is reserved.
@@ -63,16 +80,19 @@ async def prepare(engine: Engine, plan: Plan, execution: str, pairs: Iterable[tu
     prepared = Prepared()
     try:
         for step, lane in pairs:
-            await _prepare_one(engine, prepared, plan, execution, step, lane)
+            await _prepare_one(engine, prepared, plan, execution, (step, lane), just_set or {})
     except BaseException:
         prepared.release()
         raise
     return prepared
 
 
-async def _prepare_one(engine: Engine, prepared: Prepared, plan: Plan, execution: str, step: int, lane: int) -> None:
+async def _prepare_one(
+    engine: Engine, prepared: Prepared, plan: Plan, execution: str, pair: tuple[int, int], just_set: Outputs
+) -> None:
+    step, lane = pair
     host = plan.stages[plan.stage_of(step)].hosts[lane]
-    outputs = await _outputs(engine, plan, execution, step)
+    outputs = await _outputs(engine, plan, execution, step, just_set)
     spec = render_step(plan, step, host, execution, outputs)
     step_id = step_execution_id(execution, step, lane)
     connection = engine.connections.reserve(host)
@@ -87,13 +107,13 @@ async def _prepare_one(engine: Engine, prepared: Prepared, plan: Plan, execution
     prepared.bound.append((connection, Assignment(attempt, connection.session, beat, connection.epoch, spec)))
 
 
-async def _outputs(engine: Engine, plan: Plan, execution: str, step: int) -> dict[str, dict[str, dict[str, str]]]:
-    """Return outputs by step name and host, read only for steps whose templates ask for them."""
+async def _outputs(engine: Engine, plan: Plan, execution: str, step: int, just_set: Outputs) -> Outputs:
+    """Return the outputs that a step's templates ask for; without any, nothing is read."""
     names = plan.steps[step].needs_outputs
     if not names:
         return {}
     wanted = [index for index, candidate in enumerate(plan.steps) if candidate.name in names]
-    found: dict[str, dict[str, dict[str, str]]] = {plan.steps[index].name: {} for index in wanted}
+    found: Outputs = {plan.steps[index].name: dict(just_set.get(plan.steps[index].name, {})) for index in wanted}
     for index, host, outputs in await engine.store.outputs(execution, wanted):
         found[plan.steps[index].name][host] = outputs
     return found

@@ -148,6 +148,7 @@ class Wakeups:
                 self.on_execution(execution)
             self._tell(execution)
         elif isinstance(hint.get("g"), list):
-            grown: list[Any] = hint["g"]
+            grown = [*hint["g"]]
             names = ("execution", "step_execution", "attempt", "end")
-            self._tell_growth(LogGrowth(**dict(zip(names, grown, strict=True))))
+            fields: dict[str, Any] = dict(zip(names, grown, strict=True))
+            self._tell_growth(LogGrowth(**fields))

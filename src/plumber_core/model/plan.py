@@ -56,6 +56,8 @@ class Plan:
     hosts: dict[str, str] = field(default_factory=dict)
     """Agent id -> the name it had when the targets were frozen."""
     clean_environment: bool = True
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Agent id -> its labels and facts when the targets were frozen; only where an expression reads them."""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values only."""

@@ -23,8 +23,32 @@ OPENING = "${{"
 ROOTS = frozenset({"params", "steps", "agent"})
 _LOOPS = frozenset({"map", "filter", "all", "exists", "exists_one"})
 FUNCTIONS = frozenset(
-    "size contains startsWith endsWith matches string int uint double bytes type timestamp duration dyn getFullYear "
-    "getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds getMilliseconds".split()
+    [
+        "size",
+        "contains",
+        "startsWith",
+        "endsWith",
+        "matches",
+        "string",
+        "int",
+        "uint",
+        "double",
+        "bytes",
+        "type",
+        "timestamp",
+        "duration",
+        "dyn",
+        "getFullYear",
+        "getMonth",
+        "getDate",
+        "getDayOfMonth",
+        "getDayOfWeek",
+        "getDayOfYear",
+        "getHours",
+        "getMinutes",
+        "getSeconds",
+        "getMilliseconds",
+    ]
 )
 _TOKEN = re.compile(
     r"""(?P<string>[rRbB]{0,2}(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))"""
@@ -165,9 +189,7 @@ def _loop_variables(tokens: list[re.Match[str]]) -> frozenset[str]:
 
 
 def _params(tokens: list[re.Match[str]]) -> frozenset[str]:
-    return frozenset(
-        key for index in _uses(tokens, "params") if (key := _key_after(tokens, index)[0]) is not None
-    )
+    return frozenset(key for index in _uses(tokens, "params") if (key := _key_after(tokens, index)[0]) is not None)
 
 
 def _step_references(tokens: list[re.Match[str]]) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:

@@ -7,18 +7,47 @@ from typing import Any
 from plumber_core.planning.document import Path
 from plumber_core.planning.problems import Report, nearest
 
-TASK_KEYS = tuple("name description params env on path steps labels".split())
-STEP_KEYS = tuple("name run uses with on path env shell timeout idle_timeout grace stdin on_failure".split())
-PARAMETER_KEYS = tuple("type description required default pattern choices min max".split())
-TASK_LATER = frozenset("concurrency locks timeout queue_timeout always schedule offline notify".split())
+TASK_KEYS = tuple(["name", "description", "params", "env", "on", "path", "steps", "labels"])
+STEP_KEYS = tuple(
+    [
+        "name",
+        "run",
+        "uses",
+        "with",
+        "on",
+        "path",
+        "env",
+        "shell",
+        "timeout",
+        "idle_timeout",
+        "grace",
+        "stdin",
+        "on_failure",
+    ]
+)
+PARAMETER_KEYS = tuple(["type", "description", "required", "default", "pattern", "choices", "min", "max"])
+TASK_LATER = frozenset(["concurrency", "locks", "timeout", "queue_timeout", "always", "schedule", "offline", "notify"])
 STEP_LATER = frozenset(
-    "steps retry when needs run_as on_disconnect stop_after lost_after idempotent outputs secrets limits matrix "
-    "rollout".split()
+    [
+        "steps",
+        "retry",
+        "when",
+        "needs",
+        "run_as",
+        "on_disconnect",
+        "stop_after",
+        "lost_after",
+        "idempotent",
+        "outputs",
+        "secrets",
+        "limits",
+        "matrix",
+        "rollout",
+    ]
 )
 TYPES_LATER = frozenset({"secret", "file", "json", "date", "time", "duration", "agent", "agents"})
-TEXT_KEYS = frozenset("name description run uses path shell stdin".split())
+TEXT_KEYS = frozenset(["name", "description", "run", "uses", "path", "shell", "stdin"])
 """Where a number or a switch that stands without quotes is read as the text that was written."""
-
 
 
 def check_keys(task: dict[str, Any], report: Report) -> None:

@@ -48,7 +48,7 @@ def _float(value: Any) -> float:
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Unfit("must be a number")
-    if isinstance(value, int) and abs(value) >= 2**63 or not math.isfinite(value):
+    if (isinstance(value, int) and abs(value) >= 2**63) or not math.isfinite(value):
         raise Unfit("must be a finite number")
     return float(value)
 

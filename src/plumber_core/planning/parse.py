@@ -45,9 +45,7 @@ def parse_task(
     return ParsedTask(task, task.definition(), document.format)
 
 
-def check_task(
-    source: str | bytes, format: SourceFormat = "auto", *, name: str | None = None
-) -> list[Problem]:
+def check_task(source: str | bytes, format: SourceFormat = "auto", *, name: str | None = None) -> list[Problem]:
     """Return everything that is wrong with a task file, in the order of its lines."""
     try:
         return _understand(read(source, format), name, "")[1]
@@ -101,10 +99,11 @@ def _original(root: Node, name: str | None, description: str, report: Report) ->
 
 
 def _check(definition: dict[str, Any], report: Report) -> Task | None:
-    original = definition.get("clean_environment") is False
-    check_keys({key: value for key, value in definition.items() if not (original and key == "clean_environment")}, report)
     task = read_task(definition, report)
+    original = definition.get("clean_environment") is False and report.is_placeless
+    check_keys({key: definition[key] for key in definition if key != "clean_environment" or not original}, report)
     check_rules(definition, report)
     check_parameters(definition.get("params"), report)
-    check_expressions(definition, report)
+    if not original:
+        check_expressions(definition, report)
     return task

@@ -69,6 +69,11 @@ class Report:
         self._root = root
         self._problems = list(problems)
 
+    @property
+    def is_placeless(self) -> bool:
+        """Say whether there is no source: the values come from a program."""
+        return self._root is None
+
     def add(self, code: str, path: Path, *, at_key: bool = False, **arguments: Any) -> None:
         """Note a problem at ``path``; ``at_key`` points to the key instead of the value."""
         if len(self._problems) < MAX_PROBLEMS:

@@ -85,9 +85,7 @@ def _render_text(text: str, variables: Mapping[str, Any]) -> Any:
     parts = parse_template(text)
     if len(parts) == 1 and isinstance(parts[0], Expression):
         return evaluate(parts[0], variables)
-    return "".join(
-        as_text(evaluate(part, variables)) if isinstance(part, Expression) else part for part in parts
-    )
+    return "".join(as_text(evaluate(part, variables)) if isinstance(part, Expression) else part for part in parts)
 
 
 def render_text(text: str, variables: Mapping[str, Any]) -> str:

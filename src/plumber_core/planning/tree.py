@@ -145,4 +145,3 @@ def _merge(node: Node, other: Node) -> None:
             if key not in node.value:
                 node.value[key] = value
                 node.keys[key] = other.keys.get(key, other.position)
-

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import socket
 import time
@@ -26,6 +25,7 @@ from plumber_core.runner.process import CannotStart
 from plumber_core.runner.proctree import look
 from plumber_core.runner.reactor import Reactor
 from plumber_core.runner.recovery import recover
+from plumber_core.runner.requests import Refusal, checked, named
 from plumber_core.runner.spool import discard
 from plumber_core.runner.wire import JOURNAL_NAME, SPOOL_NAME, WIRE_VERSION, Message
 
@@ -35,37 +35,6 @@ MAX_DETAIL = 1000
 GREW_EVERY = 0.01
 RETRY_WRITE = 0.25
 SPOOL_CAP = 64 * 1024 * 1024
-
-
-class Refusal(Exception):
-    """Answered to the link as an error code with a detail; nothing was changed."""
-
-
-_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,127}")
-
-
-def named(message: Message) -> str:
-    """Return the attempt that a message names.
-
-    Raises:
-        Refusal: it cannot be a file's name.
-    """
-    attempt = message["attempt"]
-    if not _NAME.fullmatch(attempt):
-        raise Refusal("bad_request", "attempt")
-    return str(attempt)
-
-
-def checked(command: dict[str, Any]) -> dict[str, Any]:
-    """Return a command that has the shape of one: after this nothing but the system may fail it.
-
-    Raises:
-        Refusal: it has not.
-    """
-    texts = [*command["argv"], *command["env"], *command["env"].values(), command.get("path") or ""]
-    if not command["argv"] or not all(isinstance(text, str) for text in texts):
-        raise Refusal("bad_request", "command")
-    return command
 
 
 class Supervisor:

@@ -44,7 +44,9 @@ class Gutter:
     def line(self, host: str, line: Line) -> str:
         """Return a line of output behind its margin: ``│``, ``!`` for stderr, ``·`` for Plumber's remarks."""
         symbol, code = _MARGINS.get(line.stream, ("│", self._colour.get(host, PALETTE[0])))
+        return f"{self.name(host)} {paint(symbol, code, self.colours)} {self.content(line)}".rstrip(" ")
+
+    def content(self, line: Line) -> str:
+        """Return a line of output without a margin, safe to print."""
         text = line.text if self.raw else sanitise(line.text, colours=self.colours)
-        if line.stream == SYSTEM:
-            text = paint(text, 2, self.colours)
-        return f"{self.name(host)} {paint(symbol, code, self.colours)} {text}".rstrip(" ")
+        return paint(text, 2, self.colours) if line.stream == SYSTEM else text

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from plumber_core.errors import InvalidRequest
+from plumber_core.model.views import SourceFormat
 from plumber_core.terminal.language import _
 from plumber_core.terminal.output import Format
 
@@ -21,8 +22,7 @@ Raw = Annotated[
     Parameter(negative=(), help=_("Pass control characters on that commands print: they may steer your terminal.")),
 ]
 Flag = Parameter(negative=())
-SOURCE_FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
-LARGEST_SOURCE = 1024 * 1024
+SOURCE_FORMATS: dict[str, SourceFormat] = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 
 
 def parse_pairs(pairs: list[str], option: str = "-p") -> dict[str, str]:

@@ -1,0 +1,124 @@
+"""``execution``: follow, read and end runs of tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from plumber_client.commands.connect import server
+from plumber_core.model.states import ExecutionState
+from plumber_core.model.views import ExecutionDetail, ExecutionSummary
+from plumber_core.terminal.console import out
+from plumber_core.terminal.durations import duration_text, local_time
+from plumber_core.terminal.following import watch_to_exit
+from plumber_core.terminal.language import _
+from plumber_core.terminal.logs import LogRequest, print_logs
+from plumber_core.terminal.options import Flag, Output, Raw
+from plumber_core.terminal.output import emit, fields, safe, table
+from plumber_core.terminal.problems import OK
+from plumber_core.terminal.summary import summary
+from plumber_core.terminal.words import state_text
+
+Execution = Annotated[str, Parameter(help=_("The execution's id."))]
+Reason = Annotated[str, Parameter(help=_("Why: kept with the execution."))]
+
+
+async def list_(
+    *,
+    task: Annotated[str, Parameter(help=_("Only this task's."))] = "",
+    state: Annotated[ExecutionState | None, Parameter(help=_("Only those in this state."))] = None,
+    limit: Annotated[int, Parameter(help=_("At most so many."))] = 20,
+    output: Output = "table",
+) -> None:
+    """List executions."""
+    async with server() as plumber:
+        page = await plumber.executions.list(task=task or None, state=state, limit=limit)
+    columns = [_("Id"), _("Task"), _("State"), _("Created"), _("Time"), _("By")]
+    emit(page, output, lambda: table(columns, (_row(execution) for execution in page.items)))
+
+
+async def show(execution: Execution, *, output: Output = "table") -> None:
+    """Show every step on every host."""
+    async with server() as plumber:
+        detail = await plumber.executions.show(execution=execution)
+    emit(detail, output, lambda: Group(_header(detail), Text(), summary(detail, out())))
+
+
+async def watch(execution: Execution, *, output: Output = "table", raw: Raw = False) -> int:
+    """Follow an execution to its end; the exit code is the execution's."""
+    async with server() as plumber:
+        return await watch_to_exit(plumber, execution, output, raw=raw)
+
+
+async def logs(
+    execution: Execution,
+    *,
+    host: Annotated[str, Parameter(help=_("Only this host's name or id."))] = "",
+    step: Annotated[str, Parameter(help=_("Only this step's name."))] = "",
+    raw: Annotated[bool, Flag, Parameter(help=_("Print the bytes as they came, without margins."))] = False,
+    follow: Annotated[bool, Flag, Parameter(help=_("Go on until the execution has ended."))] = False,
+    output: Output = "table",
+) -> None:
+    """Print output, complete."""
+    async with server() as plumber:
+        await print_logs(plumber, LogRequest(execution, host, step, raw, follow, output))
+
+
+async def cancel(
+    execution: Execution,
+    *,
+    reason: Reason = "",
+    kill: Annotated[bool, Flag, Parameter(help=_("Kill at once, without a grace period."))] = False,
+    output: Output = "table",
+) -> None:
+    """End an execution."""
+    async with server() as plumber:
+        summary_view = await plumber.executions.cancel(execution=execution, reason=reason, kill=kill)
+    emit(summary_view, output, lambda: safe(_("Cancelling {id}", id=summary_view.id)))
+
+
+async def rerun(
+    execution: Execution,
+    *,
+    reason: Reason = "",
+    watch: Annotated[
+        bool, Flag, Parameter(name=("--watch", "-w"), help=_("Follow it live; the exit code is the execution's."))
+    ] = False,
+    output: Output = "table",
+    raw: Raw = False,
+) -> int:
+    """Run it again."""
+    async with server() as plumber:
+        started = await plumber.executions.rerun(execution=execution, reason=reason)
+        if watch:
+            return await watch_to_exit(plumber, started.id, output, raw=raw)
+    emit(started, output, lambda: safe(_("Started {id}", id=started.id)))
+    return OK
+
+
+def _row(execution: ExecutionSummary) -> tuple[str | Text, ...]:
+    return (
+        execution.id,
+        execution.task,
+        state_text(execution.state),
+        local_time(execution.created_at),
+        duration_text(execution.duration),
+        execution.requested_by,
+    )
+
+
+def _header(detail: ExecutionDetail) -> RenderableType:
+    revision = f"  {_('revision {number}', number=detail.revision)}" if detail.revision else ""
+    parameters = " ".join(f"{name}={value}" for name, value in detail.parameters.items())
+    return fields(
+        [
+            (_("Task"), detail.task + revision),
+            (_("Created"), local_time(detail.created_at)),
+            (_("By"), detail.requested_by),
+            (_("Reason"), detail.reason),
+            (_("Parameters"), parameters),
+        ]
+    )
