@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -80,8 +81,9 @@ def _reason(error: BaseException) -> str:
         return "no answer in time"
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
+        if isinstance(cause, OSError) and cause.errno:
+            # asyncio writes its own text into connection errors; getaddrinfo has numbers of its own.
+            return (os.strerror(cause.errno) if cause.errno > 0 else cause.strerror) or str(cause)
         cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__
 

@@ -214,7 +214,7 @@ class Plumber:
     async def run(self, task: Task | Mapping[str, Any] | str, **parameters: Any) -> ExecutionDetail:
         """Run a task (a ``Task``, a mapping or YAML text) without saving it, and wait for its end."""
         if isinstance(task, Task):
-            source = task.model_dump_json(by_alias=True, exclude_defaults=True)
+            source = json.dumps(task.definition())
         else:
             source = task if isinstance(task, str) else json.dumps(task)
         begun = await self.executions.start(source=source, parameters=parameters)

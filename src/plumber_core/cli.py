@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from cyclopts import App, Group
+from cyclopts import App, Group, Parameter
 
 from plumber_core.errors import PlumberError
 from plumber_core.terminal.console import err, out, prepare_streams
@@ -35,6 +35,7 @@ def build_app() -> App:
         group_commands=Group(_("Commands")),
         group_arguments=Group(_("Arguments")),
         group_parameters=Group(_("Options")),
+        default_parameter=Parameter(negative=(), show_default=_shown_default),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
@@ -42,6 +43,11 @@ def build_app() -> App:
     app["--version"].help = _("Show the version.")
     _add_verbs(app)
     return app
+
+
+def _shown_default(default: object) -> str | None:
+    """Return a default as help shows it; one that means "nothing" is not shown."""
+    return None if default in (None, "", False, [], ()) else str(default)
 
 
 def _add_verbs(app: App) -> None:

@@ -53,7 +53,8 @@ class PlumberError(Exception):
 
     def explain(self, language: str = "en") -> str:
         """Return the sentence for people: what happened and why."""
-        return translate(self.message, language).format_map(_Arguments(self.arguments))
+        told = {name: _in(language, value) for name, value in self.arguments.items() if name in _TRANSLATED}
+        return translate(self.message, language).format_map(_Arguments(self.arguments | told))
 
     def advise(self, language: str = "en") -> str:
         """Return what to do next, or an empty string."""
@@ -64,6 +65,14 @@ class PlumberError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.arguments))
+
+
+_TRANSLATED = ("reason", "kind")
+"""Arguments whose text is written by Plumber itself, so that a catalogue may know it."""
+
+
+def _in(language: str, value: Any) -> Any:
+    return translate(value, language) if isinstance(value, str) else value
 
 
 class _Arguments(dict[str, Any]):

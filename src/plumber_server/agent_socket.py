@@ -47,6 +47,7 @@ class AgentSocket:
         self._work: set[asyncio.Task[None]] = set()
         self._appends: dict[str, asyncio.Task[None]] = {}
         self._log_bytes = 0
+        self._pump: asyncio.Task[None] | None = None
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -55,24 +56,23 @@ class AgentSocket:
             return
         await self._send({"type": "websocket.accept", "subprotocol": None, "headers": []})
         reader = asyncio.create_task(self._read())
-        pump = asyncio.create_task(self._pump())
+        sides: set[asyncio.Future[Any]] = {reader, self._ending}
         try:
-            sides: set[asyncio.Future[Any]] = {reader, pump, self._ending}
             await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
             if not reader.done():
                 await self._say_goodbye(reader)
         finally:
-            await self._clean_up(reader, pump)
+            await self._clean_up(reader)
 
     async def _say_goodbye(self, reader: asyncio.Task[None]) -> None:
-        ending = self._ending.result() if self._ending.done() else GOING_AWAY
+        ending = self._ending.result()
         if self._work:
             await asyncio.wait(set(self._work), timeout=LINGER)
         if not reader.done():
             await self._transmit({"type": "websocket.close", "code": ending.code, "reason": ending.reason})
 
-    async def _clean_up(self, *tasks: asyncio.Task[None]) -> None:
-        remaining = [*tasks, *self._work]
+    async def _clean_up(self, reader: asyncio.Task[None]) -> None:
+        remaining = [reader, *self._work, *([self._pump] if self._pump else [])]
         for task in remaining:
             task.cancel()
         await asyncio.gather(*remaining, return_exceptions=True)
@@ -103,12 +103,15 @@ class AgentSocket:
         if request.method == "report" and self._appends:
             await self._settle(request.message.attempt)
         try:
-            answer = wire.success(request.id, await wire.call(self._peer, request))
+            result = await wire.call(self._peer, request)
         except Exception as error:
-            answer = wire.failure(request.id, error)
+            await self._tell(wire.failure(request.id, error))
             if isinstance(error, (Refused, Disconnected)):
                 self._end(error)
-        await self._tell(answer)
+            return
+        await self._tell(wire.success(request.id, result))
+        if request.method == "hello" and result["status"] == "ok":
+            self._listen()
 
     async def _settle(self, attempt: str) -> None:
         """Let a report's tail follow the chunks that were sent before it."""
@@ -139,12 +142,20 @@ class AgentSocket:
             if self._appends.get(chunk.attempt) is asyncio.current_task():
                 del self._appends[chunk.attempt]
 
-    async def _pump(self) -> None:
+    def _listen(self) -> None:
+        """A hello opens a session with deliveries of its own, which follow its answer."""
+        if self._pump is not None:
+            self._pump.cancel()
+        self._pump = asyncio.create_task(self._deliver())
+
+    async def _deliver(self) -> None:
         try:
             async for delivery in self._peer.deliveries():
                 await self._tell(wire.notification(delivery))
         except Exception as error:
             self._end(error)
+        else:
+            self._finish(GOING_AWAY)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)

@@ -67,11 +67,12 @@ class _Desk:
         state: Any = scope["state"]
         return state.pop("peer", None) or await self._plumber.agent_peer(state["token"])
 
-    async def held(self, request: Request[Any, Any, Any], session: str) -> PolledPeer:
-        """Return the peer of a session; after a restart of the server the engine decides whether it is current."""
-        token = request.scope["state"]["token"]
-        found = self._polls.find(token, session)
-        return found or self._polls.keep(token, session, await self.fresh_peer(request.scope))
+    def held(self, request: Request[Any, Any, Any], session: str) -> PolledPeer:
+        """Return the peer of a session.
+
+        Raises: SessionOver.
+        """
+        return self._polls.find(request.scope["state"]["token"], session)
 
     async def answer(self, request: Request[Any, Any, Any], body: bytes) -> bytes:
         """Answer one call or a batch, in order."""
@@ -110,12 +111,12 @@ class _Desk:
         return answer
 
     async def _call(self, request: Request[Any, Any, Any], call: wire.Request) -> Any:
-        return await wire.call((await self.held(request, call.message.session)).peer, call)
+        return await wire.call(self.held(request, call.message.session).peer, call)
 
     async def poll(self, request: Request[Any, Any, Any], body: bytes) -> bytes:
         """Wait for deliveries."""
         session, wait = _poll_arguments(body)
-        held = await self.held(request, session)
+        held = self.held(request, session)
         held.users += 1
         try:
             taken = await held.poll(wait, request.receive)
@@ -130,7 +131,7 @@ class _Desk:
         except ValueError as error:
             raise InvalidRequest(field="body", reason=str(error)) from None
         try:
-            end = await (await self.held(request, chunk.session)).peer.append(chunk)
+            end = await self.held(request, chunk.session).peer.append(chunk)
         except Exception as error:
             self._judge(request, error)
             raise

@@ -6,25 +6,30 @@ import codecs
 from collections.abc import AsyncIterator
 
 from plumber_core.control.plane import ControlPlane
+from plumber_core.errors import Unavailable
 from plumber_core.model.views import LogSlice
-from plumber_core.protocol.frames import STDERR, STDOUT, decode_frames
+from plumber_core.protocol.frames import MAX_CHUNK, STDERR, STDOUT, decode_frames
 
-PIECE = 256 * 1024
-"""Bytes read at a time: what one download keeps in memory."""
+PIECE = MAX_CHUNK
+"""Bytes read at a time: what one download keeps in memory. Larger than any frame, so that each read goes on."""
 
 
 async def stream_bytes(
     plane: ControlPlane, attempt: str, streams: frozenset[int], first: LogSlice | None = None
 ) -> AsyncIterator[bytes]:
-    """Yield the bytes of an attempt's streams, in arrival order, up to the log's end at the time of asking."""
+    """Yield the bytes of an attempt's streams, in arrival order, up to the log's end at the time of asking.
+
+    Raises: NotFound, Unavailable (the log broke off: better no end than a wrong one).
+    """
     piece = first or await plane.read_log(attempt, 0, PIECE)
     end, offset = piece.end, 0
-    while piece.data:
+    while offset < end:
+        if not piece.data:
+            raise Unavailable(reason="a part of the log is missing")
         yield b"".join(frame.data for frame in decode_frames(piece.data) if frame.stream in streams)
         offset += len(piece.data)
-        if offset >= end:
-            return
-        piece = await plane.read_log(attempt, offset, PIECE)
+        if offset < end:
+            piece = await plane.read_log(attempt, offset, PIECE)
 
 
 async def stream_text(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:

@@ -12,7 +12,7 @@ from litestar.types import ControllerRouterHandler
 
 from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import InvalidRequest
-from plumber_core.protocol.frames import MAX_CHUNK, STDERR, STDOUT
+from plumber_core.protocol.frames import HEADER, MAX_CHUNK, MAX_FRAME, STDERR, STDOUT
 from plumber_server.auth import declare
 from plumber_server.frames import PIECE, stream_bytes, stream_text
 
@@ -47,6 +47,9 @@ def routes() -> list[ControllerRouterHandler]:
 
 async def _frames(plane: ControlPlane, attempt: str, offset: int, limit: int) -> Response[bytes]:
     piece = await plane.read_log(attempt, offset, limit)
+    if not piece.data and offset < piece.end:
+        # The next frame alone is over the limit: a reader must still come further.
+        piece = await plane.read_log(attempt, offset, MAX_FRAME + HEADER.size)
     headers = {"plumber-log-end": str(piece.end), "plumber-log-complete": str(piece.complete).lower()}
     return Response(piece.data, media_type=FRAMES, headers=headers)
 

@@ -24,6 +24,7 @@ from plumber_core.version import __version__
 from plumber_server.app import create_app
 from plumber_server.limits import MAX_AGENT_MESSAGE, LimitedHttp
 from plumber_server.log_setup import configure
+from plumber_server.own_address import UNKNOWN
 
 DRAIN = 2.0
 """Seconds for agents to be told goodbye and for streams to end, once asked to stop."""
@@ -73,10 +74,21 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with _bound(settings) as listener:
-        password = settings.admin_password.get_secret_value() if settings.admin_password else None
-        async with Plumber(settings.database_url, local_agent=False, admin_password=password) as plumber:
+        async with _plumber(settings) as plumber:
             _announce(plumber, settings, listener)
             await _serve_until(stop, plumber, _server(plumber, settings, listener), listener)
+
+
+def _plumber(settings: Settings) -> Plumber:
+    password = settings.admin_password.get_secret_value() if settings.admin_password else None
+    return Plumber(
+        settings.database_url,
+        local_agent=False,
+        admin_password=password,
+        create_admin=True,
+        public_url=settings.public_url or UNKNOWN,
+        plugins=settings.plugins,
+    )
 
 
 async def _serve_until(stop: asyncio.Event, plumber: Plumber, server: Server, listener: socket.socket) -> None:

@@ -22,8 +22,10 @@ class OriginalAgents(Protocol):
         """Hand out the next step as ``{step_id, path, command}``."""
         ...
 
-    async def report(self, token: str, step_id: str, status: str, exit_code: int | None, output: str) -> None:
-        """Record a step's end."""
+    async def report(
+        self, token: str, agent_id: str | None, step_id: str, status: str, exit_code: int, output: str
+    ) -> None:
+        """Record a step's end; the original's report does not name its agent."""
         ...
 
 
@@ -51,5 +53,6 @@ async def report(
     """``plumber.step.report``."""
     if status not in ("success", "failed"):
         raise InvalidRequest(field="status", reason="must be success or failed")
-    await original.report(token, step_id, status, exit_code, output)
+    code = exit_code if exit_code is not None else int(status == "failed")
+    await original.report(token, None, step_id, status, code, output)
     return {"status": "updated"}

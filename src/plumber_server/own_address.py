@@ -7,8 +7,11 @@ from typing import Any
 from litestar.types import Scope
 
 from plumber_core.config import Settings
-from plumber_core.model.views import AgentConfig, AgentCreated
+from plumber_core.model.views import AgentConfig, AgentCreated, Enrolment
 from plumber_server.auth import header
+
+UNKNOWN = "{server}"
+"""Stands in the core's answers for the address, as long as nobody configured one."""
 
 
 class OwnAddress:
@@ -26,8 +29,10 @@ class OwnAddress:
 
     def complete(self, answer: Any, scope: Scope) -> Any:
         """Return the answer with the address in it, where the core left it open."""
-        if isinstance(answer, AgentConfig) and not answer.server_addr:
+        if isinstance(answer, AgentConfig) and answer.server_addr in ("", UNKNOWN):
             return answer.model_copy(update={"server_addr": self.of(scope)})
         if isinstance(answer, AgentCreated):
             return answer.model_copy(update={"config": self.complete(answer.config, scope)})
+        if isinstance(answer, Enrolment):
+            return answer.model_copy(update={"command": answer.command.replace(UNKNOWN, self.of(scope))})
         return answer

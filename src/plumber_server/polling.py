@@ -9,12 +9,10 @@ from collections import deque
 from litestar.types import Receive
 
 from plumber_core.protocol.messages import Delivery
-from plumber_core.protocol.peer import Peer, PeerError
+from plumber_core.protocol.peer import Peer, PeerError, SessionOver
 
 IDLE = 60.0
 """Seconds without a request after which a peer is closed."""
-MAX_PER_AGENT = 4
-"""A session ends when its agent says hello again; more at once are clones or noise."""
 
 
 class PolledPeer:
@@ -88,24 +86,25 @@ class Polls:
         digest = _digest(token)
         return any(key[0] == digest and not held.over for key, held in self._peers.items())
 
-    def find(self, token: str, session: str) -> PolledPeer | None:
-        """Return the peer of a session."""
+    def find(self, token: str, session: str) -> PolledPeer:
+        """Return the peer of a session.
+
+        Raises: SessionOver (ended, or begun before this process).
+        """
         key = (_digest(token), session)
         held = self._peers.get(key)
-        if held is not None and held.over:
+        if held is None or held.over:
             self._drop(key)
-            return None
-        if held is not None:
-            self._touch(key)
+            raise SessionOver("the session is not current")
+        self._touch(key)
         return held
 
     def keep(self, token: str, session: str, peer: Peer) -> PolledPeer:
         """Keep a peer for the next requests of its session."""
         key = (_digest(token), session)
         self._drop(key)
-        mine = [other for other in self._peers if other[0] == key[0]]
-        for oldest in mine[: max(0, len(mine) - MAX_PER_AGENT + 1)]:
-            self._drop(oldest)
+        for older in [other for other in self._peers if other[0] == key[0] and self._peers[other].over]:
+            self._drop(older)
         self._peers[key] = held = PolledPeer(peer)
         self._touch(key)
         return held

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.fake_plumber import ALICE, PERSON, FakePlumber
-from support.web_server import PERSON_HEADERS, asgi_client
 
 from plumber_core import errors
 from plumber_core.control.plane import operations
@@ -16,6 +14,8 @@ from plumber_core.model.limits import MAX_REQUEST_BODY
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import AgentConfig, ExecutionSummary, Page
 from plumber_server.app import create_app
+from support.fake_plumber import ALICE, PERSON, FakePlumber
+from support.web_server import PERSON_HEADERS, asgi_client
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SUMMARY = ExecutionSummary(

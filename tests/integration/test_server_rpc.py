@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.fake_plumber import AGENT, ALICE, FakePlumber
-from support.web_server import PERSON_HEADERS, asgi_client
 
 from plumber_core.control.plane import operations
 from plumber_core.model.limits import MAX_REQUEST_BODY
@@ -31,6 +29,8 @@ from plumber_core.model.views import (
 from plumber_core.protocol.frames import STDERR, STDOUT, SYSTEM, encode_frame
 from plumber_server.app import create_app
 from plumber_server.original_people import status_of
+from support.fake_plumber import AGENT, ALICE, FakePlumber
+from support.web_server import PERSON_HEADERS, asgi_client
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

@@ -65,6 +65,8 @@ class FakePeer:
         self._queue.put_nowait(delivery)
 
     async def deliveries(self) -> AsyncIterator[Any]:
+        if not any(isinstance(message, m.Hello) for message in self.calls):
+            return
         while (delivery := await self._queue.get()) is not None:
             yield delivery
 
@@ -149,7 +151,9 @@ class FakeOriginal:
         self._check(token, agent_id)
         return self.task
 
-    async def report(self, token: str, step_id: str, status: str, exit_code: int | None, output: str) -> None:
+    async def report(
+        self, token: str, agent_id: str | None, step_id: str, status: str, exit_code: int, output: str
+    ) -> None:
         self._check(token, "")
         self.calls.append(("report", step_id, status, exit_code, output))
 

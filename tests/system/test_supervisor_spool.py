@@ -164,6 +164,21 @@ async def test_a_full_disk_makes_the_command_wait_and_its_exit_is_still_recorded
         assert whole_length(s.client.read_log(attempt, 0, 1 << 30)) == record.log_end
 
 
+async def test_every_exit_has_its_room_on_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    async with supervised(small_disk) as s:
+        attempts = [await s.spawn(shell(f"cat {gate}; exit {n}")) for n in range(30)]
+        for attempt in attempts:
+            await s.pid_of(attempt)
+        fill(small_disk / "ballast")
+        os.close(os.open(gate, os.O_RDWR))
+        for number, attempt in enumerate(attempts):
+            ended = (await s.end_of(attempt)).exit
+            assert ended is not None
+            assert ended.exit_code == number
+
+
 async def test_a_full_disk_keeps_no_link_away(small_disk: Path) -> None:
     async with supervised(small_disk) as s:
         attempt = await s.spawn(shell("sleep 300"))

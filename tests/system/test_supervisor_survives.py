@@ -90,14 +90,16 @@ async def test_a_killed_supervisor_makes_its_attempts_unknown_and_ends_them(tmp_
         await wait_until(lambda: s.gone)
         with pytest.raises(SupervisorGone):
             await s.client.inventory()
-    async with supervised(tmp_path) as s:
-        (record,) = await s.client.inventory()
-        assert (record.attempt, record.state) == (attempt, "unknown")
-        assert record.exit is not None
-        assert (record.exit.state, record.exit.error) == ("unknown", "supervisor_died")
-        assert record.log_end == len(s.client.read_log(attempt, 0, 1000))
-        assert not alive(pid)
-        assert await s.client.spawn(attempt, shell("true"), permit_until=None, meta={}) == "known"
+        assert alive(pid)
+        await s.leave()
+        async with supervised(tmp_path) as later:
+            (record,) = await later.client.inventory()
+            assert (record.attempt, record.state) == (attempt, "unknown")
+            assert record.exit is not None
+            assert (record.exit.state, record.exit.error) == ("unknown", "supervisor_died")
+            assert record.log_end == len(later.client.read_log(attempt, 0, 1000))
+            await wait_until(lambda: not alive(pid), 2)
+            assert await later.client.spawn(attempt, shell("true"), permit_until=None, meta={}) == "known"
 
 
 async def test_another_boot_is_told_apart_from_a_death(tmp_path: Path) -> None:

@@ -17,9 +17,7 @@ OK, BAD = StepState.SUCCEEDED, StepState.FAILED
 def plan_of(*stages: tuple[tuple[int, ...], int], lenient: frozenset[int] = frozenset()) -> Plan:
     """Return a plan of (chain, number of hosts) stages."""
     count = 1 + max(step for chain, _ in stages for step in chain)
-    steps = tuple(
-        PlanStep(f"s{n}", "shell", on_failure="continue" if n in lenient else "stop") for n in range(count)
-    )
+    steps = tuple(PlanStep(f"s{n}", "shell", on_failure="continue" if n in lenient else "stop") for n in range(count))
     return Plan("t", 1, steps, tuple(Stage(chain, tuple(f"h{n}" for n in range(hosts))) for chain, hosts in stages))
 
 
@@ -90,7 +88,9 @@ def test_a_step_that_cannot_be_rendered_fails_its_lane_or_at_a_boundary_the_exec
     st.lists(st.tuples(st.integers(1, 3), st.integers(1, 4)), min_size=1, max_size=5),
     st.data(),
 )
-def test_every_plan_ends_and_every_step_starts_at_most_once_in_order(shape: list[tuple[int, int]], data: st.DataObject) -> None:
+def test_every_plan_ends_and_every_step_starts_at_most_once_in_order(
+    shape: list[tuple[int, int]], data: st.DataObject
+) -> None:
     stages, next_step = [], 0
     for length, hosts in shape:
         stages.append((tuple(range(next_step, next_step + length)), hosts))

@@ -208,5 +208,3 @@ async def test_bad_input_names_the_place_and_the_reason(body: bytes, code: int, 
 async def test_an_escaped_backslash_is_not_a_nul() -> None:
     body = '{"jsonrpc": "2.0", "method": "get_data", "params": {"x": "\\\\u0000 \\ud83d\\ude00"}, "id": 1}'
     assert "result" in await call(body)
-
-

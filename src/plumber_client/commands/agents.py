@@ -42,7 +42,7 @@ async def list_(
     emit(page, output, lambda: table(columns, (_row(agent) for agent in page.items)))
 
 
-async def show(agent: Agent, *, output: Output = "table") -> None:
+async def show(agent: Agent, /, *, output: Output = "table") -> None:
     """Show an agent."""
     async with server() as plumber:
         view = await plumber.agents.show(agent=agent)
@@ -51,6 +51,7 @@ async def show(agent: Agent, *, output: Output = "table") -> None:
 
 async def create(
     name: Annotated[str, Parameter(help=_("A name for the agent, such as its server's."))],
+    /,
     *,
     label: Labels = [],  # noqa: B006
     slots: Annotated[int, Parameter(help=_("Steps that it may run at the same time."))] = 8,
@@ -66,7 +67,7 @@ async def create(
         _hand_over(created.config, output)
 
 
-async def rotate(agent: Agent, *, output: OutputOrFile = "table") -> None:
+async def rotate(agent: Agent, /, *, output: OutputOrFile = "table") -> None:
     """Issue a new credential."""
     async with server() as plumber:
         issued = await plumber.agents.rotate(agent=agent)
@@ -92,6 +93,7 @@ async def enroll(
 
 async def label(
     agent: Agent,
+    /,
     *changes: Annotated[str, Parameter(help=_("NAME=VALUE sets a label, NAME- removes it."))],
     output: Output = "table",
 ) -> None:
@@ -105,31 +107,31 @@ async def label(
     emit(view, output, lambda: _details(view))
 
 
-async def drain(agent: Agent, *, output: Output = "table") -> None:
+async def drain(agent: Agent, /, *, output: Output = "table") -> None:
     """Hand out no new steps."""
     async with server() as plumber:
         _changed(await plumber.agents.drain(agent=agent), output)
 
 
-async def activate(agent: Agent, *, output: Output = "table") -> None:
+async def activate(agent: Agent, /, *, output: Output = "table") -> None:
     """Hand out steps again."""
     async with server() as plumber:
         _changed(await plumber.agents.activate(agent=agent), output)
 
 
-async def disable(agent: Agent, *, output: Output = "table") -> None:
+async def disable(agent: Agent, /, *, output: Output = "table") -> None:
     """Let nothing new run there."""
     async with server() as plumber:
         _changed(await plumber.agents.disable(agent=agent), output)
 
 
-async def revoke(agent: Agent, *, output: Output = "table") -> None:
+async def revoke(agent: Agent, /, *, output: Output = "table") -> None:
     """Refuse the agent."""
     async with server() as plumber:
         _changed(await plumber.agents.revoke(agent=agent), output)
 
 
-async def delete(agent: Agent) -> None:
+async def delete(agent: Agent, /) -> None:
     """Forget an agent."""
     async with server() as plumber:
         await plumber.agents.delete(agent=agent)

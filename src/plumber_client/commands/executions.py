@@ -40,14 +40,14 @@ async def list_(
     emit(page, output, lambda: table(columns, (_row(execution) for execution in page.items)))
 
 
-async def show(execution: Execution, *, output: Output = "table") -> None:
+async def show(execution: Execution, /, *, output: Output = "table") -> None:
     """Show every step on every host."""
     async with server() as plumber:
         detail = await plumber.executions.show(execution=execution)
     emit(detail, output, lambda: Group(_header(detail), Text(), summary(detail, out())))
 
 
-async def watch(execution: Execution, *, output: Output = "table", raw: Raw = False) -> int:
+async def watch(execution: Execution, /, *, output: Output = "table", raw: Raw = False) -> int:
     """Follow an execution to its end; the exit code is the execution's."""
     async with server() as plumber:
         return await watch_to_exit(plumber, execution, output, raw=raw)
@@ -55,6 +55,7 @@ async def watch(execution: Execution, *, output: Output = "table", raw: Raw = Fa
 
 async def logs(
     execution: Execution,
+    /,
     *,
     host: Annotated[str, Parameter(help=_("Only this host's name or id."))] = "",
     step: Annotated[str, Parameter(help=_("Only this step's name."))] = "",
@@ -69,6 +70,7 @@ async def logs(
 
 async def cancel(
     execution: Execution,
+    /,
     *,
     reason: Reason = "",
     kill: Annotated[bool, Flag, Parameter(help=_("Kill at once, without a grace period."))] = False,
@@ -82,6 +84,7 @@ async def cancel(
 
 async def rerun(
     execution: Execution,
+    /,
     *,
     reason: Reason = "",
     watch: Annotated[

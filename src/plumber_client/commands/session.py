@@ -23,6 +23,7 @@ Token = Annotated[str, Parameter(help=_("An API token instead of a user and a pa
 
 async def login(
     url: Annotated[str, Parameter(help=_("The server's address, such as https://plumber.example."))],
+    /,
     *,
     user: Annotated[str, Parameter(help=_("The user's name."))] = "",
     password_stdin: Annotated[bool, Flag, Parameter(help=_("Read the password from standard input."))] = False,

@@ -58,7 +58,7 @@ async def validate(*, file: File, output: Output = "table") -> int:
     return REFUSED if report.problems else OK
 
 
-async def plan(task: Task, *, param: Pairs = [], revision: Revision = None, output: Output = "table") -> None:  # noqa: B006
+async def plan(task: Task, /, *, param: Pairs = [], revision: Revision = None, output: Output = "table") -> None:  # noqa: B006
     """Show what a run would do."""
     async with server() as plumber:
         view = await plumber.tasks.plan(task=task, parameters=parse_pairs(param), revision=revision)
@@ -80,7 +80,7 @@ async def list_(
     emit(page, output, lambda: table(columns, (_row(task) for task in page.items)))
 
 
-async def show(task: Task, *, revision: Revision = None, output: Output = "table") -> None:
+async def show(task: Task, /, *, revision: Revision = None, output: Output = "table") -> None:
     """Show a task's source."""
     async with server() as plumber:
         view = await plumber.tasks.show(task=task, revision=revision)
@@ -95,6 +95,7 @@ info = show
 
 async def run(
     task: Task,
+    /,
     *,
     param: Pairs = [],  # noqa: B006
     reason: Annotated[str, Parameter(help=_("Why: kept with the execution."))] = "",
@@ -114,7 +115,7 @@ async def run(
     return OK
 
 
-async def history(task: Task, *, output: Output = "table") -> None:
+async def history(task: Task, /, *, output: Output = "table") -> None:
     """List revisions."""
     async with server() as plumber:
         revisions = await plumber.tasks.history(task=task)
@@ -126,6 +127,7 @@ async def diff(
     task: Task,
     old: Annotated[int | None, Parameter(help=_("The older revision."))] = None,
     new: Annotated[int | None, Parameter(help=_("The newer revision."))] = None,
+    /,
     *,
     output: Output = "table",
 ) -> None:
@@ -141,7 +143,7 @@ async def diff(
     emit(view, output, lambda: _coloured(view.diff))
 
 
-async def delete(task: Task) -> None:
+async def delete(task: Task, /) -> None:
     """Delete a task."""
     async with server() as plumber:
         await plumber.tasks.delete(task=task)

@@ -16,6 +16,7 @@ from plumber_core.terminal.output import emit, safe, table
 
 async def create(
     name: Annotated[str, Parameter(help=_("What the token is for."))],
+    /,
     *,
     days: Annotated[int, Parameter(help=_("Days until it expires; 0 means never."))] = 365,
     output: Output = "table",
@@ -39,7 +40,7 @@ async def list_(*, output: Output = "table") -> None:
     emit(tokens, output, lambda: table([_("Id"), _("Name"), _("Created"), _("Expires"), _("Last used")], rows))
 
 
-async def revoke(id: Annotated[str, Parameter(help=_("The token's id, see `plumber token list`."))]) -> None:
+async def revoke(id: Annotated[str, Parameter(help=_("The token's id, see `plumber token list`."))], /) -> None:
     """Revoke a token."""
     async with server() as plumber:
         await plumber.tokens.revoke(id=id)

@@ -138,7 +138,7 @@ async def read_log(engine: Engine, attempt: str, offset: int, limit: int) -> Log
 async def verify(engine: Engine, attempt: str) -> None:
     """Compare a complete log with the digests that the agent computed, and note the result."""
     found = await engine.store.read_log(attempt, 0, 1)
-    if found is None or found[0].outcome is None:
+    if found is None or found[0].outcome is None or found[0].log_end != found[0].log_total:
         return
     row = found[0]
     digest = Digest()

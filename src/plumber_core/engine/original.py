@@ -73,14 +73,12 @@ class OriginalAgents:
         spec = row.spec or {}
         return {"step_id": row.attempt_id, "path": spec.get("path") or "", "command": _command(spec)}
 
-    async def report(
-        self, token: str, agent_id: str | None, step_id: str, status: str, exit_code: int, output: str
-    ) -> None:
+    async def report(self, token: str, step_id: str, status: str, exit_code: int | None, output: str) -> None:
         """Record how a step ended, with its output.
 
         Raises: Unauthenticated, NotFound (not this agent's), InvalidRequest.
         """
-        agent = await self._authenticate(token, agent_id)
+        agent = await self._authenticate(token, None)
         if status not in ("success", "failed"):
             raise InvalidRequest(field="status", reason="it must be success or failed")
         found = await self._engine.store.step_of(step_id)

@@ -9,7 +9,7 @@ from plumber_core.engine.claim import claim
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.engine.finish import AttemptRef, Ending, Finished, finish
-from plumber_core.engine.logs import Digest, LogWriter, check_frames, grew
+from plumber_core.engine.logs import Digest, LogWriter, check_frames, grew, verify
 from plumber_core.errors import NotFound, ProtocolError
 from plumber_core.model.states import Actor, StepState
 from plumber_core.protocol.codec import to_json
@@ -41,6 +41,8 @@ async def report(engine: Engine, connection: Connection, logs: LogWriter, messag
     end = message.tail_offset + len(message.tail)
     if message.tail:
         grew(engine, message.attempt, end)
+    if 0 < message.outcome.log_end != len(message.tail):
+        engine.spawn(verify(engine, message.attempt), "verify")
     if connection.backlog:
         engine.spawn(claim(engine, connection, "push"), "claim")
     return Reported("recorded", end, done.next)

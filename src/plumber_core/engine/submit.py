@@ -27,7 +27,6 @@ class Source:
     task_id: str | None = None
     revision: int | None = None
     current: int | None = None
-    clean_environment: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +67,7 @@ async def submit(engine: Engine, source: Callable[[bool], Awaitable[Source]], re
 async def _try(engine: Engine, source: Source, request: Request) -> str | None:
     fleet = await engine.fleet.fresh_enough()
     values = bind(source.task.params, request.parameters or {})
-    plan = expand(
-        source.task, values, fleet.agents, revision=source.revision, clean_environment=source.clean_environment
-    )
+    plan = expand(source.task, values, fleet.agents, revision=source.revision)
     execution = new_id()
     prepared: Prepared = await prepare(engine, plan, execution, first_steps(plan.stages[0]))
     new = NewExecution(

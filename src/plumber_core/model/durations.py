@@ -7,10 +7,11 @@ import re
 
 MAX_DURATION = 366 * 86400.0
 EXPECTED = "a duration such as 30s, 10m or 1h30m"
+PATTERN = "^([0-9.]+|(?=.)([0-9.]+d)?([0-9.]+h)?([0-9.]+m)?([0-9.]+s)?([0-9.]+ms)?)$"
+"""For editors, in any dialect of regular expressions; a little wider than what is read."""
 _NUMBER = r"(\d{1,12}(?:\.\d{1,9})?)"
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-PATTERN = "^(?=.)" + "".join(f"(?:{_NUMBER}{unit})?" for unit in _UNITS) + "$"
-_WRITTEN = re.compile(PATTERN.removesuffix("$"), re.ASCII)
+_WRITTEN = re.compile("".join(f"(?:{_NUMBER}{unit})?" for unit in _UNITS), re.ASCII)
 _BARE = re.compile(_NUMBER, re.ASCII)
 
 

@@ -26,6 +26,8 @@ from plumber_core.model.plan import OnFailure
 from plumber_core.model.sentences import KEYS
 
 MAX_TEXT = 1024 * 1024
+MAX_COMMAND = 100_000
+"""Linux refuses an argument of 128 KiB."""
 ParameterType = Literal["string", "text", "int", "float", "bool", "enum", "list"]
 
 
@@ -61,14 +63,16 @@ def _target(value: object) -> str | tuple[str, ...]:
 
 
 Name = Annotated[str, BeforeValidator(_name), Field(min_length=1, max_length=names.MAX_NAME)]
-Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), WithJsonSchema({"type": "string"})]
 Value = Annotated[Text, BeforeValidator(_text)]
+CommandLine = Annotated[
+    str, BeforeValidator(_text), StringConstraints(max_length=MAX_COMMAND), WithJsonSchema({"type": "string"})
+]
 Variables = dict[str, Value]
 _DURATION_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"type": "number", "minimum": 0, "maximum": durations.MAX_DURATION},
         {"type": "string", "pattern": durations.PATTERN},
-        {"type": "string", "pattern": "^[0-9]+([.][0-9]+)?$"},
     ],
     "description": f"{durations.EXPECTED}; a number is seconds",
 }
@@ -103,7 +107,7 @@ class Step(_Written):
     """One thing to do: ``run`` a command, or ``uses`` an executor ``with`` parameters."""
 
     name: Name
-    run: Value | None = None
+    run: CommandLine | None = None
     uses: Text | None = None
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
     on: Target | None = None

@@ -102,8 +102,8 @@ def _plan_step(task: Task, step: Step, per_host: dict[str, str], settled: _Settl
     env = {name: as_text(settled.value(field, value)) for name, value in (per_host | step.env).items()}
     path = step.path if step.path is not None else task.path
     path = None if path is None else as_text(settled.value(field, path))
-    params = params if step.run is not None else settled.value(field, params)
-    needs = {name for part in (env, path, params if step.run is None else None) for name in settled.reads(part)}
+    params = params if uses == "shell" else settled.value(field, params)
+    needs = set(settled.reads((env, path, None if uses == "shell" else params)))
     return PlanStep(
         name=step.name,
         uses=uses,

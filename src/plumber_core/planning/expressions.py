@@ -22,34 +22,11 @@ MAX_LOOPS = 1
 OPENING = "${{"
 ROOTS = frozenset({"params", "steps", "agent"})
 _LOOPS = frozenset({"map", "filter", "all", "exists", "exists_one"})
-FUNCTIONS = frozenset(
-    [
-        "size",
-        "contains",
-        "startsWith",
-        "endsWith",
-        "matches",
-        "string",
-        "int",
-        "uint",
-        "double",
-        "bytes",
-        "type",
-        "timestamp",
-        "duration",
-        "dyn",
-        "getFullYear",
-        "getMonth",
-        "getDate",
-        "getDayOfMonth",
-        "getDayOfWeek",
-        "getDayOfYear",
-        "getHours",
-        "getMinutes",
-        "getSeconds",
-        "getMilliseconds",
-    ]
-)
+_ON_VALUES = frozenset({"size", "contains", "startsWith", "endsWith", "matches"})
+_CONVERSIONS = frozenset({"string", "int", "uint", "double", "bytes", "type", "dyn", "timestamp", "duration"})
+_OF_TIMES = frozenset(f"get{part}" for part in ("FullYear", "Month", "Date", "Hours", "Minutes", "Seconds"))
+_OF_DAYS = frozenset(f"getDayOf{part}" for part in ("Month", "Week", "Year"))
+FUNCTIONS = _ON_VALUES | _CONVERSIONS | _OF_TIMES | _OF_DAYS
 _TOKEN = re.compile(
     r"""(?P<string>[rRbB]{0,2}(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))"""
     r"""|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>[0-9][0-9A-Za-z.]*)|(?P<space>\s+)|(?P<mark>.)""",

@@ -4,49 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
+from plumber_core.model.task import Parameter, Step, Task
 from plumber_core.planning.document import Path
 from plumber_core.planning.problems import Report, nearest
 
-TASK_KEYS = tuple(["name", "description", "params", "env", "on", "path", "steps", "labels"])
-STEP_KEYS = tuple(
-    [
-        "name",
-        "run",
-        "uses",
-        "with",
-        "on",
-        "path",
-        "env",
-        "shell",
-        "timeout",
-        "idle_timeout",
-        "grace",
-        "stdin",
-        "on_failure",
-    ]
-)
-PARAMETER_KEYS = tuple(["type", "description", "required", "default", "pattern", "choices", "min", "max"])
-TASK_LATER = frozenset(["concurrency", "locks", "timeout", "queue_timeout", "always", "schedule", "offline", "notify"])
+_INTERNAL = frozenset({"clean_environment"})
+
+
+def _keys(model: type[BaseModel]) -> tuple[str, ...]:
+    names = (field.alias or name for name, field in model.model_fields.items())
+    return tuple(name for name in names if name not in _INTERNAL)
+
+
+TASK_KEYS, STEP_KEYS, PARAMETER_KEYS = _keys(Task), _keys(Step), _keys(Parameter)
+TASK_LATER = frozenset({"concurrency", "locks", "timeout", "queue_timeout", "always", "schedule", "offline", "notify"})
 STEP_LATER = frozenset(
-    [
-        "steps",
-        "retry",
-        "when",
-        "needs",
-        "run_as",
-        "on_disconnect",
-        "stop_after",
-        "lost_after",
-        "idempotent",
-        "outputs",
-        "secrets",
-        "limits",
-        "matrix",
-        "rollout",
-    ]
-)
+    {"steps", "retry", "when", "needs", "run_as", "idempotent", "outputs", "secrets", "limits", "matrix", "rollout"}
+).union(("on_disconnect", "stop_after", "lost_after"))
 TYPES_LATER = frozenset({"secret", "file", "json", "date", "time", "duration", "agent", "agents"})
-TEXT_KEYS = frozenset(["name", "description", "run", "uses", "path", "shell", "stdin"])
+TEXT_KEYS = frozenset({"name", "description", "run", "uses", "path", "shell", "stdin"})
 """Where a number or a switch that stands without quotes is read as the text that was written."""
 
 

@@ -54,15 +54,15 @@ def read_json(text: str, tree: Tree) -> Node | None:
     return tree.root
 
 
-def _take(token: str, position: Position, tree: Tree) -> None:
-    if token in ("{", "["):
-        tree.open({} if token == "{" else [], position, None, None)
-    elif token in ("}", "]"):
+def _take(word: str, position: Position, tree: Tree) -> None:
+    if word in ("{", "["):
+        tree.open({} if word == "{" else [], position, None, None)
+    elif word in ("}", "]"):
         tree.close()
-    elif token[0] == '"':
-        tree.scalar(json.loads(token), position, None, plain=False, tag=None)
-    elif token not in (",", ":"):
-        tree.scalar(token, position, None, plain=True, tag=None)
+    elif word[0] == '"':
+        tree.scalar(json.loads(word), position, None, plain=False, tag=None)
+    elif word not in (",", ":"):
+        tree.scalar(word, position, None, plain=True, tag=None)
 
 
 def _place(lines: list[int], offset: int) -> Position:

@@ -27,7 +27,7 @@ def render_step(plan: Plan, step: int, host: str, execution: str, outputs: Outpu
     """
     planned = plan.steps[step]
     path, env, params = planned.path, planned.env, planned.params
-    if plan.clean_environment and _has_expressions(planned):
+    if plan.clean_environment and any(texts_in(_templates(planned))):
         path, env, params = _render(plan, planned, host, outputs)
     return StepSpec(
         execution=execution,
@@ -60,14 +60,9 @@ def _short(line: str) -> str:
     return line if len(line) <= SUMMARY_LENGTH else line[: SUMMARY_LENGTH - 4] + " ..."
 
 
-def _is_command(step: PlanStep) -> bool:
-    """Say whether the parameters are a command, into which nothing is ever filled."""
-    return step.uses == "shell"
-
-
-def _has_expressions(step: PlanStep) -> bool:
-    params = None if _is_command(step) else step.params
-    return any(True for value in (step.path, step.env, params) for _ in texts_in(value))
+def _templates(step: PlanStep) -> tuple[Any, ...]:
+    """Return where expressions may stand: never in a command."""
+    return (step.path, step.env, None if step.uses == "shell" else step.params)
 
 
 def _render(
@@ -77,7 +72,7 @@ def _render(
     try:
         path = None if step.path is None else render_text(step.path, variables)
         env = {name: render_text(value, variables) for name, value in step.env.items()}
-        params = step.params if _is_command(step) else render(step.params, variables)
+        params = step.params if step.uses == "shell" else render(step.params, variables)
     except EvaluationError as error:
         reason = _explain(error, plan, step, host, outputs)
         raise InvalidRequest(field=f"steps.{step.name}", reason=reason, step=step.name) from None
@@ -111,9 +106,7 @@ def _ran_on(plan: Plan, name: str) -> tuple[str, ...]:
 
 def _explain(error: EvaluationError, plan: Plan, step: PlanStep, host: str, outputs: Outputs) -> str:
     """Return why an expression has no value; for a missing output, what was meant or what would work."""
-    read = {
-        pair for part in (step.path, step.env, step.params) for found in expressions_in(part) for pair in found.outputs
-    }
+    read = {pair for expression in expressions_in(_templates(step)) for pair in expression.outputs}
     for name, key in sorted(read):
         if key != error.missing:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from plumber_core.errors import InvalidRequest, NotSupportedYet
@@ -62,8 +63,17 @@ def _check_command(step: dict[str, Any], path: Path, report: Report) -> None:
             report.add("no_command", path, step=label)
         if "shell" in step:
             report.add("shell_without_run", (*path, "shell"), at_key=True, step=label)
+    if isinstance(step.get("shell"), str) and (reason := _unsplittable(step["shell"])):
+        report.add("bad_value", (*path, "shell"), key="shell", reason=reason)
     if "with" in step and not uses:
         report.add("with_without_uses", (*path, "with"), at_key=True, step=label)
+
+
+def _unsplittable(shell: str) -> str | None:
+    try:
+        return None if shlex.split(shell) else "it is empty"
+    except ValueError as error:
+        return str(error).lower()
 
 
 def _label(step: dict[str, Any], index: int) -> str:

@@ -34,12 +34,13 @@ class PluginSettings:
             StartupError: a key that is neither a setting nor a plugin's table.
         """
         variable = (os.environ if environment is None else environment).get(DISABLE_VARIABLE, "")
+        order = _table("order", table.get("order", {}))
         named = {name.strip() for name in variable.split(",")} - {""}
         return cls(
             tables={name: _table(name, value) for name, value in table.items() if name not in RESERVED},
             enabled=frozenset(_names(table, "enabled")) if "enabled" in table else None,
             disabled=frozenset(named | set(_names(table, "disabled"))),
-            order={noun: _names(_table("order", table["order"]), noun) for noun in table.get("order", {})},
+            order={noun: _names(order, noun) for noun in order},
         )
 
     def loads(self, plugin: str, distribution: str) -> bool:

@@ -46,7 +46,7 @@ class Greeter:
     def __init__(self, chain: SessionChain, profile: Profile) -> None:
         self._chain = chain
         self._profile = profile
-        self._epoch = chain.epoch
+        self._epoch: int | None = None
         self._pending: Greeting | None = None
 
     async def open(self, peer: Peer, bench: Bench) -> tuple[Welcome, float]:
@@ -65,7 +65,7 @@ class Greeter:
                 continue
             self._judge(welcome)
             bench.attempts.doubt(everything=welcome.epoch != self._chain.epoch)
-            self._epoch = welcome.epoch
+            self._epoch = None
             self._chain.remember(welcome.session, welcome.epoch)
             return welcome, greeting.sent
         raise Disconnected("the server's epoch does not stand still")
@@ -84,7 +84,7 @@ class Greeter:
             incarnation=greeting.incarnation,
             nonce=greeting.nonce,
             boot_id=bench.boot_id,
-            epoch=self._epoch,
+            epoch=self._chain.epoch if self._epoch is None else self._epoch,
             version=self._profile.version,
             token=self._chain.token,
             slots=self._profile.slots,

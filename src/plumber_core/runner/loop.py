@@ -60,6 +60,7 @@ class AgentLoop:
     ) -> None:
         self._attach = attach
         self._connect = connect
+        self._chain = chain
         self._greeter = Greeter(chain, Profile(slots, version, facts or {}))
         self._workdir = workdir
         self._limit = slots
@@ -90,6 +91,7 @@ class AgentLoop:
         supervisor = await self._attach()
         while True:
             try:
+                self._chain.load()
                 await self._serve(supervisor)
             except _Stopped:
                 return

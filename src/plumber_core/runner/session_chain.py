@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+
+from plumber_core.errors import StartupError
 
 FILE_NAME = "session.json"
 
@@ -19,17 +20,24 @@ class SessionChain:
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / FILE_NAME
-        stored = self._read()
-        self.incarnation = int(stored.get("incarnation", 0))
-        self.token: str | None = stored.get("token")
-        self.epoch: int | None = stored.get("epoch")
+        self.incarnation = 0
+        self.token: str | None = None
+        self.epoch: int | None = None
 
-    def _read(self) -> dict[str, Any]:
+    def load(self) -> None:
+        """Read the file; only the state folder's one link may do so, else it is old before it is used.
+
+        Raises:
+            StartupError: it cannot be read; to go on without it would look like an agent that lost its memory.
+        """
         try:
             stored = json.loads(self._path.read_bytes())
+            self.incarnation = int(stored["incarnation"])
+            self.token, self.epoch = stored["token"], stored["epoch"]
         except FileNotFoundError:
-            return {}
-        return stored if isinstance(stored, dict) else {}
+            return
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StartupError(reason=f"{self._path} is damaged: {error}") from error
 
     def next_incarnation(self) -> int:
         """Return a number higher than any that this state folder ever gave out."""

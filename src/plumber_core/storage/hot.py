@@ -64,7 +64,9 @@ UPDATE attempts SET ended_at = plumber_now(), state = :outcome_state, exit_code 
   signal = CAST(:signal AS INTEGER), error = CAST(:error AS TEXT), detail = :detail,
   duration = CAST(:duration AS DOUBLE PRECISION), outputs = :outputs, outcome = :outcome,
   log_total = CAST(:log_total AS BIGINT), log_end = log_end + CAST(:tail_length AS BIGINT),
-  log_newlines = log_newlines + CAST(:tail_newlines AS BIGINT), log_state = :log_state
+  log_newlines = log_newlines + CAST(:tail_newlines AS BIGINT),
+  log_state = CASE WHEN log_end + CAST(:tail_length AS BIGINT) = CAST(:log_total AS BIGINT)
+    THEN 'complete' ELSE 'open' END
 WHERE id = :attempt AND {ok}"""
 _TAIL = """
 INSERT INTO log_chunks (attempt_id, start, stop, newlines_before, data)

@@ -23,6 +23,7 @@ from plumber_core.version import __version__
 
 async def run(
     file: Annotated[Path, Parameter(help=_("The task file; - reads standard input."))],
+    /,
     *,
     param: Pairs = [],  # noqa: B006
     database: Annotated[
@@ -65,7 +66,7 @@ def version(*, output: Output = "table") -> None:
         out().print(f"plumber {__version__}")
 
 
-def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help=_("Your shell."))]) -> None:
+def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help=_("Your shell."))], /) -> None:
     """Print the completion script of the whole command line."""
     from plumber_core.cli import build_app
 

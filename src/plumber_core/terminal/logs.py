@@ -42,7 +42,9 @@ async def print_logs(plane: ControlPlane, request: LogRequest) -> None:
     if not wanted:
         raise NotFound(kind="step execution", name=" ".join(part for part in (request.step, request.host) if part))
     if request.raw:
-        await _print_raw(plane, wanted)
+        if request.follow:
+            detail = await watch(plane, request.execution, QuietScreen(), wanted=request.wants)
+        await _print_raw(plane, [step for step in detail.steps if request.wants(step)])
     elif request.follow:
         await watch(plane, request.execution, _screen(request), wanted=request.wants)
     else:

@@ -12,14 +12,7 @@ from plumber_core.terminal.sanitise import sanitise
 from plumber_core.terminal.words import look
 
 REASONS = {
-    "agent_offline": N_("the agent is offline"),
-    "agent_late": N_("the agent has not been heard for a while"),
-    "agent_busy": N_("the agent is busy"),
-    "agent_disabled": N_("the agent is disabled"),
-    "agent_draining": N_("the agent takes no new steps"),
-    "previous_step": N_("waits for the step before"),
-    "retry": N_("waits for the next try"),
-    "delivery": N_("on its way to the agent"),
+    "no_connection_or_slot": N_("the agent is busy or away"),
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from plumber_core import errors
-from plumber_core.locales import translate
+from plumber_core.model.sentences import SENTENCES
 from plumber_core.terminal.console import err
 from plumber_core.terminal.language import _, language
 from plumber_core.terminal.output import safe
@@ -34,7 +34,10 @@ def print_error(error: errors.PlumberError, *, source: str = "") -> None:
     headline(error.explain(language()))
     for problem in problems:
         err().print(problem_text(problem, source), soft_wrap=True)
-    if not problems and (hint := error.advise(language())):
+    hint = error.advise(language())
+    if nearest := error.arguments.get("nearest"):
+        hint = _("Did you mean {name}?", name=nearest)
+    if not problems and hint:
         err().print(Text.assemble((_("hint:") + " ", "cyan"), safe(hint)), soft_wrap=True)
 
 
@@ -45,11 +48,9 @@ def headline(sentence: str) -> None:
 
 def problem_text(problem: dict[str, Any], source: str) -> Text:
     """Return a problem of a task as ``FILE:LINE:COLUMN: what is wrong``, with what would have been right."""
-    line = problem.get("line", 0)
-    place = ":".join(str(part) for part in (source, line or "", (problem.get("column") or "") if line else "") if part)
-    path = str(problem.get("path", ""))
-    sentence = translate(str(problem.get("message", "")), language())
-    text = Text.assemble((f"  {place or path}: ", "bold"), safe(_filled(sentence, problem.get("arguments") or {})))
+    line, column = problem.get("line") or "", problem.get("column") or ""
+    place = ":".join(str(part) for part in (source, line, column if line else "") if part)
+    text = Text.assemble((f"{place or problem.get('path', '')}: ", "bold"), safe(_told(problem)))
     if nearest := problem.get("nearest"):
         text.append(" " + _("Did you mean {name}?", name=nearest), style="green")
     elif expected := problem.get("expected"):
@@ -57,8 +58,14 @@ def problem_text(problem: dict[str, Any], source: str) -> Text:
     return text
 
 
-def _filled(sentence: str, arguments: dict[str, Any]) -> str:
-    try:
-        return sentence.format(**arguments) if arguments else sentence
-    except (KeyError, IndexError, ValueError):
-        return sentence
+def _told(problem: dict[str, Any]) -> str:
+    """Return the problem's sentence in the user's language; a code of a newer server keeps its own."""
+    sentence = SENTENCES.get(problem.get("code", ""))
+    if sentence is None:
+        return str(problem.get("message", ""))
+    return _(sentence).format_map(_Blanks({"expected": problem.get("expected", "")} | problem.get("arguments", {})))
+
+
+class _Blanks(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
 from typing import Any
 
 from plumber_core.engine.cancel import cancel
@@ -30,7 +30,8 @@ class ExecutionOperations(Noun):
         request_id: str | None = None,
     ) -> ExecutionSummary:
         caller = await self.desk.allow("execution:start")
-        chosen = Source(parse_task(source, format).task)
+        parsed = await asyncio.to_thread(parse_task, source, format)
+        chosen = Source(parsed.task)
         request = run_request(caller, parameters, reason, request_id)
         execution, _ = await submit(self.engine, _always(chosen), request)
         return started(execution, chosen, request)
@@ -88,15 +89,12 @@ class ExecutionOperations(Noun):
 
     async def _source_of(self, row: ExecutionRow) -> Source:
         """Return what an execution ran: its revision."""
-        from plumber_core.engine.operations.tasks import ORIGINAL_FORMAT
-
         found = None
         if row.task_id is not None and row.revision is not None:
             found = await self.store.find_revision(row.task_id, row.revision)
         if found is None:
             raise NotFound(kind="revision", name=f"{row.task} {row.revision}", nearest=None)
-        source = Source(task_from_definition(found.definition), row.task_id, row.revision)
-        return replace(source, clean_environment=found.format != ORIGINAL_FORMAT)
+        return Source(task_from_definition(found.definition), row.task_id, row.revision)
 
 
 def _always(source: Source) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import difflib
 import hashlib
@@ -36,16 +37,13 @@ from plumber_core.planning.parameters import bind
 from plumber_core.planning.parse import check_task, parse_task, task_from_definition
 from plumber_core.planning.render import summary
 
-ORIGINAL_FORMAT = "original"
-"""Revisions made by the original's ``task.create``: run by plain ``sh -c`` in the agent's own environment."""
-
 
 class TaskOperations(Noun):
     """Implements ``control.nouns.Tasks``."""
 
     async def validate(self, *, source: str, format: SourceFormat = "auto") -> ValidationReport:
         await self.desk.allow("task:validate")
-        problems = check_task(source, format)
+        problems = await asyncio.to_thread(check_task, source, format)
         name = None if problems else parse_task(source, format).task.name
         return ValidationReport(problems=problems, name=name)
 
@@ -53,33 +51,23 @@ class TaskOperations(Noun):
         self, *, source: str, format: SourceFormat = "auto", note: str = "", expected_revision: int | None = None
     ) -> TaskDetail:
         caller = await self.desk.allow("task:apply")
-        parsed = parse_task(source, format)
-        return await self.save(
-            source,
-            format,
-            parsed.task,
-            parsed.definition,
-            caller.principal.name,
-            clean("note", note, 1000),
-            expected_revision,
+        # Reading a file of the largest size takes long enough for others to notice.
+        parsed = await asyncio.to_thread(parse_task, source, format)
+        digest = hashlib.sha256(f"{parsed.format}\n{source}".encode()).hexdigest()
+        row = RevisionRow(
+            task_id=new_id(),
+            number=0,
+            format=parsed.format,
+            source=source,
+            definition=parsed.definition,
+            digest=digest,
+            author=caller.principal.name,
+            note=clean("note", note, 1000),
+            created_at=0,
         )
-
-    async def save(
-        self,
-        source: str,
-        format: str,
-        task: Any,
-        definition: dict[str, Any],
-        author: str,
-        note: str,
-        expected: int | None,
-    ) -> TaskDetail:
-        """Save a checked task as a revision."""
-        digest = hashlib.sha256(f"{format}\n{source}".encode()).hexdigest()
-        row = RevisionRow(new_id(), 0, format, source, definition, digest, author, note, 0)
-        saved = await self.store.save_task(row, task.name, task.description or "", expected)
+        saved = await self.store.save_task(row, parsed.task.name, parsed.task.description or "", expected_revision)
         if saved is None:
-            raise Conflict(reason=f"task {task.name} was saved by somebody else meanwhile")
+            raise Conflict(reason=f"task {parsed.task.name} was saved by somebody else meanwhile")
         found, changed = saved
         return await self._detail(found, found.revision, changed=changed)
 
@@ -120,13 +108,7 @@ class TaskOperations(Noun):
         source = await self._source(task, revision)
         await self.engine.fleet.refresh()
         values = bind(source.task.params, parameters or {})
-        plan = expand(
-            source.task,
-            values,
-            self.engine.fleet.agents,
-            revision=source.revision,
-            clean_environment=source.clean_environment,
-        )
+        plan = expand(source.task, values, self.engine.fleet.agents, revision=source.revision)
         return await self._plan_view(plan)
 
     async def run(
@@ -185,7 +167,6 @@ class TaskOperations(Noun):
             task_id=row.id,
             revision=number,
             current=row.revision if revision is None else None,
-            clean_environment=found.format != ORIGINAL_FORMAT,
         )
         if revision is None:
             self.engine.sources[task] = source
@@ -193,7 +174,7 @@ class TaskOperations(Noun):
 
     async def _detail(self, row: TaskRow, number: int, *, changed: bool = True) -> TaskDetail:
         revision = await self._revision(row, number)
-        shown: Any = "toml" if revision.format == ORIGINAL_FORMAT else revision.format
+        shown: Any = revision.format
         return TaskDetail(
             id=row.id,
             name=row.name,

@@ -179,7 +179,6 @@ def _started_event(start: r.Start) -> dict[str, Any]:
 def _end_parameters(end: r.StepEnd) -> dict[str, Any]:
     outcome = end.outcome
     total = int(outcome.get("log_end", 0))
-    complete = end.tail_offset + len(end.tail) == total
     return {
         "step": end.step_id,
         "execution": end.execution_id,
@@ -205,7 +204,6 @@ def _end_parameters(end: r.StepEnd) -> dict[str, Any]:
         "outputs": dumps(outcome.get("outputs", {})),
         "outcome": dumps(outcome),
         "log_total": total,
-        "log_state": "complete" if complete else "open",
         "starts": _starts_json(end.starts),
         "execution_state": end.execution_state.value if end.execution_state else None,
         "warnings": end.warnings,

@@ -1,0 +1,125 @@
+"""``plumber-agent``: the program that links this server to a control plane."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import signal
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from plumber_agent.address import ServerAddress
+from plumber_agent.config import parse_arguments
+from plumber_agent.identity import AgentIdentity
+from plumber_core.errors import AgentCopied, AgentRefused, LinkBusy, MissingExtra, PlumberError, StartupError
+from plumber_core.locales import preferred_language, translate
+
+FAILED, MISCONFIGURED = 1, 78
+"""Exit codes; 78 (EX_CONFIG) tells a service manager that starting again does not help."""
+log = logging.getLogger("plumber.agent")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the agent until a signal stops it; return the exit code."""
+    options = parse_arguments(arguments)
+    _log_to_stderr(verbose=options.verbose)
+    try:
+        if options.print_unit:
+            return _print_unit(options)
+        if options.enroll:
+            return _enroll(options)
+        asyncio.run(_run(options))
+    except PlumberError as error:
+        return _complain(error)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _complain(error: PlumberError) -> int:
+    language = preferred_language()
+    parts = (error.explain(language), error.advise(language))
+    sys.stderr.write(f"plumber-agent: {' '.join(part for part in parts if part)}\n")
+    if isinstance(error, LinkBusy):
+        return FAILED
+    return MISCONFIGURED if isinstance(error, (AgentRefused, AgentCopied, MissingExtra, StartupError)) else FAILED
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+    )
+    logging.getLogger("plumber").setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def _print_unit(options: Namespace) -> int:
+    from plumber_agent.service import unit_text
+
+    sys.stdout.write(unit_text(options.config, options.workdir))
+    return 0
+
+
+def _enroll(options: Namespace) -> int:
+    from plumber_agent.enroll import enroll
+
+    identity = enroll(options.enroll, options.name, options.config, options.token_env)
+    sentence = translate("Enrolled as {name} ({id}); written to {path}.", preferred_language())
+    sys.stdout.write(sentence.format(name=options.name, id=identity.id, path=options.config) + "\n")
+    return 0
+
+
+async def _run(options: Namespace) -> None:
+    """Link this server until a signal comes.
+
+    Raises: PlumberError.
+    """
+    from plumber_agent.connect import Connector
+    from plumber_core.protocol.peer import Refused
+    from plumber_core.runner.describe import describe_executors
+    from plumber_core.runner.facts import collect_facts
+    from plumber_core.runner.loop import AgentLoop
+    from plumber_core.runner.session_chain import SessionChain
+    from plumber_core.runner.supervision import SupervisorClient
+
+    identity = AgentIdentity.read(options.config)
+    address = ServerAddress.parse(identity.server_addr)
+    folder = (options.state_dir or identity.state_dir()).absolute()
+    _warn_if_plain(address)
+    loop = AgentLoop(
+        functools.partial(SupervisorClient.attach, folder),
+        Connector(address, identity.token),
+        SessionChain(folder),
+        workdir=_workdir(options.workdir),
+        slots=options.slots,
+        facts=collect_facts(address.host) | dict(options.label),
+        describe=describe_executors,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, functools.partial(loop.stop, kill=options.kill))
+    log.info("Process %d; state in %s; server %s.", os.getpid(), folder, address)
+    try:
+        await loop.run()
+    except Refused:
+        raise AgentRefused(url=str(address)) from None
+
+
+def _workdir(path: Path) -> Path:
+    workdir = path.absolute()
+    if not workdir.is_dir():
+        raise StartupError(reason=f"--workdir {workdir} is not a folder")
+    return workdir
+
+
+def _warn_if_plain(address: ServerAddress) -> None:
+    if not address.secure and not address.loopback:
+        log.warning("%s is plain HTTP: whoever is on the way can read and change what is run here.", address)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

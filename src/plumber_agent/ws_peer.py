@@ -1,0 +1,149 @@
+"""The control plane over a held WebSocket: one hop for every message."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+from plumber_agent.address import ServerAddress
+from plumber_agent.held_socket import Socket, open_socket
+from plumber_agent.wire import encode_call, read_answer, read_delivery, read_object
+from plumber_core.protocol.codec import encode_chunk
+from plumber_core.protocol.messages import (
+    Delivery,
+    Hello,
+    LogChunk,
+    LogEnd,
+    NeverRan,
+    Permit,
+    Renew,
+    Renewed,
+    Report,
+    Reported,
+    Start,
+    Welcome,
+)
+from plumber_core.protocol.peer import Disconnected, PeerError, Refused
+
+log = logging.getLogger("plumber.agent")
+
+
+class WsPeer:
+    """Implements ``protocol.peer.Peer``; made by ``connect``."""
+
+    def __init__(self) -> None:
+        self._socket: Socket | None = None
+        self._numbers = itertools.count(1)
+        self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._appends: dict[str, deque[asyncio.Future[LogEnd]]] = {}
+        self._pushed: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        self._over: PeerError | None = None
+
+    @classmethod
+    async def connect(cls, address: ServerAddress, token: str) -> Self:
+        """Open a connection.
+
+        Raises:
+            Refused, UpgradeRefused, Disconnected: see ``open_socket``.
+        """
+        peer = cls()
+        peer._socket = await open_socket(address, token, peer._received, peer._lost)
+        return peer
+
+    async def hello(self, message: Hello) -> Welcome:
+        answer: Welcome = await self._call("hello", message)
+        return answer
+
+    async def renew(self, message: Renew) -> Renewed:
+        answer: Renewed = await self._call("renew", message)
+        return answer
+
+    async def start(self, message: Start) -> Permit:
+        answer: Permit = await self._call("start", message)
+        return answer
+
+    async def report(self, message: Report) -> Reported:
+        answer: Reported = await self._call("report", message)
+        return answer
+
+    async def never_ran(self, message: NeverRan) -> None:
+        await self._call("never_ran", message)
+
+    async def append(self, chunk: LogChunk) -> LogEnd:
+        attempt, data = chunk.attempt, encode_chunk(chunk)
+        del chunk
+        answer: asyncio.Future[LogEnd] = asyncio.get_running_loop().create_future()
+
+        def written() -> None:
+            # Answers come in the order in which chunks of an attempt were written.
+            self._appends.setdefault(attempt, deque()).append(answer)
+
+        sending = self._held().send_binary(data, written)
+        del data
+        await sending
+        return await answer
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        while (delivery := await self._pushed.get()) is not None:
+            yield delivery
+        self._pushed.put_nowait(None)
+        if isinstance(self._over, Refused):
+            raise self._over
+
+    async def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+    def _held(self) -> Socket:
+        if self._over is not None or self._socket is None:
+            raise self._over or Disconnected("not connected")
+        return self._socket
+
+    async def _call(self, method: str, message: Any) -> Any:
+        number = next(self._numbers)
+        self._held().send_text(encode_call(number, method, message))
+        answer = self._calls[number] = asyncio.get_running_loop().create_future()
+        try:
+            return read_answer(method, await answer)
+        finally:
+            self._calls.pop(number, None)
+
+    def _received(self, text: str) -> None:
+        try:
+            message = read_object(text)
+            if "method" in message:
+                self._notified(message["method"], message.get("params"))
+            else:
+                self._answered(message)
+        except (ValueError, Disconnected) as error:
+            log.warning("A message of the server cannot be read: %s", error)
+
+    def _answered(self, message: dict[str, Any]) -> None:
+        waiting = self._calls.get(message.get("id", 0))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(message)
+
+    def _notified(self, method: str, params: Any) -> None:
+        delivery = read_delivery(method, params)
+        if isinstance(delivery, LogEnd) and (waiting := self._appends.get(delivery.attempt)):
+            answer = waiting.popleft()
+            if not waiting:
+                del self._appends[delivery.attempt]
+            with contextlib.suppress(asyncio.InvalidStateError):
+                answer.set_result(delivery)
+        elif delivery is not None:
+            self._pushed.put_nowait(delivery)
+
+    def _lost(self, reason: PeerError) -> None:
+        self._over = reason
+        waiters: list[asyncio.Future[Any]] = [*self._calls.values(), *itertools.chain(*self._appends.values())]
+        for waiting in waiters:
+            if not waiting.done():
+                waiting.set_exception(reason)
+        self._appends.clear()
+        self._pushed.put_nowait(None)
