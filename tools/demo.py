@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from demo_parts import PROGRAMS, Cli, DemoError, Home, Programs, kill_what_is_left, wait_until
+from demo_parts import PROGRAMS, Cli, DemoError, Home, Programs, clean_environment, run_quietly, wait_until
 from plumber_client import config
 from plumber_client.config import Profile
 from plumber_core.errors import InvalidRequest
@@ -27,6 +27,10 @@ _ROOT = Path(__file__).resolve().parents[1]
 _TASK = _ROOT / "examples" / "tasks" / "demo.yaml"
 _AGENTS = ("web-1", "web-2")
 _PORT = 52281
+_INTERRUPTED = 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Interrupted(BaseException):
@@ -37,7 +41,7 @@ def main() -> int:
     options = _options()
     home = Home(options.dir.resolve())
     programs = Programs(home.folder)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, _interrupt)
     try:
         return _run(options, home, programs)
@@ -45,7 +49,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except Interrupted:
-        return 0
+        return _INTERRUPTED
     finally:
         _end(programs, home)
 
@@ -106,7 +110,7 @@ def _start_server(home: Home, programs: Programs, port: int, url: str) -> None:
 
 def _healthy(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:
+        with _direct.open(f"{url}/health", timeout=2) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False
@@ -123,13 +127,20 @@ def _start_agents(cli: Cli, home: Home, programs: Programs, url: str) -> None:
         options = ["--config", identity, "--workdir", work, "--state-dir", identity.with_name("state"), "--kill"]
         if identity.exists():
             _move(identity, url)
-            programs.start(name, [PROGRAMS / "plumber-agent", *options])
         else:
-            # As on any server: a one-time token, exchanged over the network for a lasting credential.
-            token = cli.ask("agent", "enroll", "--name", name, "--label", "role=web")["token"]
-            command = [PROGRAMS / "plumber-agent", "--enroll", url, *options]
-            programs.start(name, command, PLUMBER_ENROLL_TOKEN=token)
+            _enrol(cli, name, identity, url)
+        programs.start(name, [PROGRAMS / "plumber-agent", *options])
     wait_until(lambda: _online(cli), "both agents to be online", programs, home)
+
+
+def _enrol(cli: Cli, name: str, identity: Path, url: str) -> None:
+    """Exchange a one-time token for agent.json over the network, as on any server.
+
+    Raises: DemoError.
+    """
+    token = cli.ask("agent", "enroll", "--name", name, "--label", "role=web")["token"]
+    command = ["plumber-agent", "--enroll", url, "--name", name, "--config", str(identity)]
+    run_quietly(command, {**clean_environment(), "PLUMBER_ENROLL_TOKEN": token})
 
 
 def _move(identity: Path, url: str) -> None:
@@ -176,17 +187,20 @@ def _logged_in_command(home: Home, before: Profile) -> str:
 
 def _serve(programs: Programs, home: Home) -> int:
     print("\nServing until Ctrl-C.", flush=True)
-    while (name := programs.ended()) is None:
-        time.sleep(0.5)
+    try:
+        while (name := programs.ended()) is None:
+            time.sleep(0.5)
+    except Interrupted:
+        return 0
     raise DemoError(f"{name} ended unexpectedly:\n{home.tail(name)}")
 
 
 def _end(programs: Programs, home: Home) -> None:
     """End everything within five seconds: agents first, so that they can still say goodbye to the server."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     programs.end([name for name in programs.names if name != "server"], 2.5)
-    kill_what_is_left(home.agents)
+    home.kill_what_is_left()
     programs.end(["server"], 1.5)
 
 

@@ -8,12 +8,13 @@ import fcntl
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +29,13 @@ class DemoError(Exception):
     """Why the demo cannot go on, with what to do."""
 
 
+def clean_environment() -> dict[str, str]:
+    """Return the environment without what would steer Plumber elsewhere: another database, server or proxy."""
+    ours = ("PLUMBER_", "DATABASE_URL", "SERVER_PORT", "DEBUG")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+
+
 class Home:
     """The demo's folder: database, password, agents, the CLI's configuration and logs. A second run finds them."""
 
@@ -38,6 +46,7 @@ class Home:
         self.cli = folder / "cli"
         self._password = folder / "password"
         self._lock: IO[str] | None = None
+        self._is_open = False
 
     def open(self) -> None:
         """Make the folder, or find it; start anew where a part of it was lost.
@@ -50,8 +59,15 @@ class Home:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DemoError(f"Another demo is running in {self.folder}. End it with Ctrl-C first.") from None
+        self._is_open = True
+        self.kill_what_is_left()
         if not (self.database.exists() and self._password.exists()):
             self._start_anew()
+
+    def kill_what_is_left(self) -> None:
+        """Kill what outlives an agent: supervisors and commands. Another demo's are left alone."""
+        if self._is_open:
+            kill_family(self.agents)
 
     def password(self) -> str:
         return self._password.read_text().strip()
@@ -89,7 +105,7 @@ class Programs:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **env},
+                env={**clean_environment(), **env},
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
             )
@@ -121,25 +137,31 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def run_quietly(command: Sequence[str], env: Mapping[str, str], stdin: str = "") -> str:
+    """Run one of Plumber's programs and return what it prints.
+
+    Raises: DemoError (it failed; with what it said).
+    """
+    result = subprocess.run(
+        [PROGRAMS / command[0], *command[1:]], input=stdin, capture_output=True, text=True, env=env, check=False
+    )
+    if result.returncode:
+        raise DemoError(f"{shlex.join(command)} failed:\n{result.stderr or result.stdout}".rstrip())
+    return result.stdout
+
+
 class Cli:
     """The ``plumber`` command, logged in to the demo's server."""
 
     def __init__(self, config_dir: Path) -> None:
-        # The demo's login, whatever server the user's own variables name.
-        own = {name: value for name, value in os.environ.items() if name not in ("PLUMBER_URL", "PLUMBER_TOKEN")}
-        self._env = {**own, "PLUMBER_CONFIG_DIR": str(config_dir)}
+        self._env = {**clean_environment(), "PLUMBER_CONFIG_DIR": str(config_dir)}
 
     def run(self, *arguments: str, stdin: str = "") -> str:
         """Run a command quietly and return what it prints.
 
         Raises: DemoError.
         """
-        result = subprocess.run(
-            [PROGRAMS / "plumber", *arguments], input=stdin, capture_output=True, text=True, env=self._env, check=False
-        )
-        if result.returncode:
-            raise DemoError(f"plumber {' '.join(arguments)} failed:\n{result.stderr or result.stdout}".rstrip())
-        return result.stdout
+        return run_quietly(["plumber", *arguments], self._env, stdin)
 
     def ask(self, *arguments: str) -> Any:
         """Run a command and return its JSON answer.
@@ -169,7 +191,7 @@ def wait_until(happened: Callable[[], bool], what: str, programs: Programs, home
         time.sleep(0.1)
 
 
-def kill_what_is_left(folder: Path) -> None:
+def kill_family(folder: Path) -> None:
     """Kill every process that works in ``folder`` or names it, with all its children: supervisors, their commands."""
     for _attempt in range(20):
         found = set(_family(folder))

@@ -155,9 +155,10 @@ class Socket(asyncio.Protocol):
                 self._on_message(message.decode("utf-8", "replace"))
 
     def _reason(self, error: Exception | None) -> PeerError:
-        if self._protocol.close_code == REFUSED_CLOSE:
-            return Refused(self._protocol.close_reason or "")
-        said = self._protocol.close_reason or (str(error) if error else "")
+        farewell = self._protocol.close_rcvd
+        if farewell is not None and farewell.code == REFUSED_CLOSE:
+            return Refused(farewell.reason)
+        said = farewell.reason if farewell is not None else str(error or "")
         return Disconnected(said or "the server closed the connection")
 
     def _fail(self, problem: PeerError) -> None:

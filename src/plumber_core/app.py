@@ -23,7 +23,7 @@ from plumber_core.engine.original import OriginalAgents
 from plumber_core.engine.peer import EnginePeer
 from plumber_core.engine.reap import sweep, sweeps
 from plumber_core.errors import PlumberError
-from plumber_core.ids import secret_hash
+from plumber_core.ids import TOKEN_PREFIX, secret_hash
 from plumber_core.model.states import TERMINAL_EXECUTION_STATES
 from plumber_core.model.task import Task
 from plumber_core.model.views import Event, ExecutionDetail, LogGrowth, LogSlice, Principal
@@ -116,7 +116,6 @@ class Plumber:
         self._stack.push_async_callback(self._engine.stop)
         wakeups = self._engine.wakeups
         wakeups.on_agent = lambda agent: self._spawn_delivery(agent)
-        wakeups.on_execution = self._engine.executions.forget
         await sweep(self._engine, 1)
         self._engine.spawn(self._logs.run(), "log writer")
         self._engine.spawn(wakeups.relay(), "relay")
@@ -182,7 +181,7 @@ class Plumber:
     # ---- the control plane, as others
 
     def _desk(self, caller: Caller | None, address: str = "") -> Desk:
-        assert self._plugins is not None and self._access is not None, "open it first: async with Plumber(...)"  # noqa: PT018
+        assert self._plugins is not None and self._access is not None, "open it first: async with Plumber(...)"
         return Desk(self._engine, self._plugins, self._access, caller, address)
 
     async def authenticate(self, token: str) -> Principal:
@@ -195,7 +194,8 @@ class Plumber:
 
     def acting_as(self, principal: Principal, *, token: str | None = None, address: str = "") -> ControlPlane:
         """Return the control plane bound to a principal: every call is authorised for it."""
-        digest = secret_hash(token) if token is not None else None
+        own = token is not None and token.startswith(TOKEN_PREFIX)
+        digest = secret_hash(token) if token is not None and own else None
         return BoundPlane(self._desk(Caller(principal, token_hash=digest, address=address), address))
 
     def anonymous(self, *, address: str = "") -> ControlPlane:

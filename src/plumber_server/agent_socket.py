@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any, NamedTuple
 
-import structlog
 from litestar.types import Receive, Send
 
 from plumber_core.errors import PlumberError, Unavailable
@@ -15,7 +15,7 @@ from plumber_core.protocol.messages import LogChunk
 from plumber_core.protocol.peer import Disconnected, Peer, PeerError, Refused, SessionOver
 from plumber_server import agent_wire as wire
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 MAX_CALLS = 64
 """Calls and log chunks of one agent in work at a time; reading stops above it."""
 MAX_LOG_BYTES = 8 * 1024 * 1024

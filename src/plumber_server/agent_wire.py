@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NamedTuple
 
 import msgspec
-import structlog
 
 from plumber_core.errors import PlumberError
 from plumber_core.protocol import codec
@@ -13,7 +13,7 @@ from plumber_core.protocol.messages import Delivery
 from plumber_core.protocol.peer import Peer, PeerError, Refused, SessionOver
 from plumber_server.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, problem
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _NUL = "\0"

@@ -54,7 +54,7 @@ def _routes(plumber: Plumber, polls: Polls, settings: Settings | None) -> list[C
     return [
         *index.routes(own),
         *health.routes(plumber),
-        *rest.routes(own),
+        *rest.routes(plumber, own),
         *rpc.routes(plumber, own),
         *events.routes(plumber),
         *logs.routes(),

@@ -10,7 +10,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from plumber_core.app import Plumber
 from plumber_core.control.plane import ControlPlane
-from plumber_core.errors import PlumberError, StartupError, Unauthenticated
+from plumber_core.errors import PlumberError, StartupError, Unauthenticated, Unavailable
 from plumber_core.protocol.peer import Peer, PeerError
 from plumber_server.polling import Polls
 from plumber_server.responses import refuse
@@ -70,22 +70,40 @@ class Authentication:
             state["plane"] = await person(self._plumber, scope)
         elif access == "agent":
             state["token"] = token = bearer(scope)
+            require_open(self._plumber)
             if not self._polls.know(token):
                 state["peer"] = await self._plumber.agent_peer(token)
-        elif access == "public" or _is_automatic(scope["route_handler"]):
-            state["plane"] = self._plumber.anonymous(address=address(scope))
-        else:
+        elif access != "public" and not _is_automatic(scope["route_handler"]):
             raise Unauthenticated()
 
 
 async def person(plumber: Plumber, scope: Scope) -> ControlPlane:
     """Return the control plane of the person or program whose bearer token this is.
 
-    Raises: Unauthenticated.
+    Raises: Unauthenticated, Unavailable.
     """
     token = bearer(scope)
+    require_open(plumber)
     principal = await plumber.authenticate(token)
     return plumber.acting_as(principal, token=token, address=address(scope))
+
+
+def anonymous(plumber: Plumber, scope: Scope) -> ControlPlane:
+    """Return the control plane for a public operation.
+
+    Raises: Unavailable.
+    """
+    require_open(plumber)
+    return plumber.anonymous(address=address(scope))
+
+
+def require_open(plumber: Plumber) -> None:
+    """Refuse calls to a control plane that nobody has opened, or that is closed.
+
+    Raises: Unavailable.
+    """
+    if not plumber.is_open:
+        raise Unavailable(reason="it is starting or stopping")
 
 
 def bearer(scope: Scope) -> str:

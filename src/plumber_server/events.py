@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import structlog
 from litestar import Request, get
 from litestar.params import FromQuery
 from litestar.response import Stream
@@ -19,7 +19,7 @@ from plumber_core.errors import PlumberError
 from plumber_core.model.views import Event, LogGrowth
 from plumber_server.auth import bearer, declare, header
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 KEEPALIVE = 15.0
 """Seconds of silence after which a comment is sent, and between two looks at the caller's credential."""
 FIRST_WAIT = 0.2
@@ -47,7 +47,7 @@ def routes(plumber: Plumber) -> list[ControllerRouterHandler]:
     return [events]
 
 
-TYPE = "text/event-stream; charset=utf-8"
+TYPE = "text/event-stream"
 
 
 class Feed:
@@ -89,7 +89,7 @@ class Feed:
                 self._next = asyncio.create_task(self._take())
         except PlumberError as error:
             # The status is sent: the client comes back and is told properly.
-            _log.info("event stream ended", code=error.code)
+            _log.info("event stream ended: %s", error.code)
         finally:
             await self._close()
 

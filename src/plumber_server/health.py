@@ -15,7 +15,7 @@ from plumber_core.app import Plumber
 from plumber_server.auth import declare
 from plumber_server.responses import json_response
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_TYPE = "text/plain; version=0.0.4"
 
 
 def routes(plumber: Plumber) -> list[ControllerRouterHandler]:

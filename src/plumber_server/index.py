@@ -39,7 +39,7 @@ def routes(own: OwnAddress) -> list[ControllerRouterHandler]:
     @get("/", opt=declare("public"))
     async def index(request: Request[Any, Any, Any]) -> Response[bytes]:
         wanted = language.of_headers(request.scope["headers"])
-        return Response(page(own.of(request.scope), wanted), media_type="text/html; charset=utf-8", headers=HEADERS)
+        return Response(page(own.of(request.scope), wanted), media_type="text/html", headers=HEADERS)
 
     return [index]
 

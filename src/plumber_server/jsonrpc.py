@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from difflib import get_close_matches
 from typing import Any, NamedTuple, Protocol
-
-import structlog
 
 from plumber_core.errors import InvalidRequest, PlumberError, TooLarge
 from plumber_core.model.limits import MAX_BATCH
@@ -14,7 +13,7 @@ from plumber_core.protocol.peer import PeerError
 from plumber_server.errors import INVALID_REQUEST, NotACall, UnknownMethod, problem
 from plumber_server.strict_json import loads
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 Params = dict[str, Any] | list[Any]
 
 
@@ -71,7 +70,7 @@ async def _one(value: Any, method: Method, language: str) -> bytes | None:
     except (PlumberError, PeerError) as error:
         return None if call.id is None else _failure(call.id, error, language)
     except Exception as error:
-        _log.exception("call failed", method=call.name[:80])
+        _log.exception("call failed: %r", call.name[:80])
         return None if call.id is None else _failure(call.id, error, language)
     return None if call.id is None else success(call.id, result)
 

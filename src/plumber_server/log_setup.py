@@ -10,20 +10,16 @@ import structlog
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
 
 def configure(*, debug: bool) -> None:
-    """Send our logs and the libraries' the same way. Nothing logs headers, bodies or passwords."""
+    """Render what everybody logs with the standard library. Nothing logs headers, bodies or passwords."""
     level = logging.DEBUG if debug else logging.INFO
-    structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(debug=debug))
     logging.basicConfig(level=level, handlers=[handler], force=True)
@@ -34,8 +30,10 @@ def configure(*, debug: bool) -> None:
 
 
 def _formatter(*, debug: bool) -> logging.Formatter:
+    # The fancy traceback would print local variables, and with them tokens.
+    plain = structlog.dev.plain_traceback
     render: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
         if debug
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -56,7 +56,7 @@ async def _frames(plane: ControlPlane, attempt: str, offset: int, limit: int) ->
 
 async def _text(plane: ControlPlane, attempt: str, stream: str | None) -> Stream:
     chunks = await _begin(plane, attempt, stream)
-    return Stream(stream_text(chunks), media_type="text/plain; charset=utf-8")
+    return Stream(stream_text(chunks), media_type="text/plain")
 
 
 async def _raw(plane: ControlPlane, attempt: str, stream: str | None) -> Stream:

@@ -6,13 +6,13 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import structlog
 import uvicorn
 import uvloop
 
@@ -33,7 +33,7 @@ GRACE = 2
 PING = 30.0
 """Seconds between WebSocket pings: a connection that died silently is noticed within two."""
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -101,7 +101,7 @@ async def _serve_until(stop: asyncio.Event, plumber: Plumber, server: Server, li
             async with asyncio.timeout(DRAIN):
                 await plumber.drain()
         except Exception as error:
-            _log.warning("draining failed", error=type(error).__name__)
+            _log.warning("draining failed: %s", type(error).__name__)
         server.should_exit = True
     await serving
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from plumber_core.errors import InvalidRequest
-
 
 class OriginalAgents(Protocol):
     """The engine's door for the original's agents; each call names the credential and is refused without it."""
@@ -22,10 +20,8 @@ class OriginalAgents(Protocol):
         """Hand out the next step as ``{step_id, path, command}``."""
         ...
 
-    async def report(
-        self, token: str, agent_id: str | None, step_id: str, status: str, exit_code: int, output: str
-    ) -> None:
-        """Record a step's end; the original's report does not name its agent."""
+    async def report(self, token: str, step_id: str, status: str, exit_code: int | None, output: str) -> None:
+        """Record a step's end."""
         ...
 
 
@@ -51,8 +47,5 @@ async def report(
     original: OriginalAgents, token: str, step_id: str, status: str, exit_code: int | None, output: str
 ) -> dict[str, Any]:
     """``plumber.step.report``."""
-    if status not in ("success", "failed"):
-        raise InvalidRequest(field="status", reason="must be success or failed")
-    code = exit_code if exit_code is not None else int(status == "failed")
-    await original.report(token, None, step_id, status, code, output)
+    await original.report(token, step_id, status, exit_code, output)
     return {"status": "updated"}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
-import structlog
 from litestar import Request, Response
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
@@ -17,7 +17,7 @@ from plumber_core.protocol.peer import PeerError
 from plumber_server import language
 from plumber_server.errors import MethodNotAllowed, problem
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 JSON, PROBLEM_JSON = "application/json", "application/problem+json"
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -68,7 +68,7 @@ def json_response(value: Any, status: int = 200) -> Response[bytes]:
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Turn any exception of a handler into problem+json: Litestar's exception handler."""
     if not isinstance(error, (PlumberError, PeerError, HTTPException)):
-        _log.error("request failed", path=request.scope["path"], exc_info=error)
+        _log.error("request failed: %r", request.scope["path"][:200], exc_info=error)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     known = _of_litestar(request, error) if isinstance(error, HTTPException) else error
     told = problem(known, language.of_headers(request.scope["headers"]))

@@ -8,9 +8,10 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
+from plumber_core.app import Plumber
 from plumber_core.errors import InvalidRequest
 from plumber_server import openapi
-from plumber_server.auth import declare
+from plumber_server.auth import anonymous, declare
 from plumber_server.limits import read_body
 from plumber_server.own_address import OwnAddress
 from plumber_server.responses import JSON
@@ -18,24 +19,24 @@ from plumber_server.schemas import Endpoint, endpoints
 from plumber_server.strict_json import loads
 
 
-def routes(own: OwnAddress) -> list[ControllerRouterHandler]:
+def routes(plumber: Plumber, own: OwnAddress) -> list[ControllerRouterHandler]:
     """Return every operation's address and the document that describes them."""
 
     @get("/openapi.json", opt=declare("public"))
     async def openapi_document(request: Request[Any, Any, Any]) -> Response[bytes]:
         return Response(openapi.document(request.scope.get("root_path", "")), media_type=JSON)
 
-    return [openapi_document, *(_handler(endpoint, own) for endpoint in endpoints().values())]
+    return [openapi_document, *(_handler(endpoint, plumber, own) for endpoint in endpoints().values())]
 
 
-def _handler(endpoint: Endpoint, own: OwnAddress) -> HTTPRouteHandler:
+def _handler(endpoint: Endpoint, plumber: Plumber, own: OwnAddress) -> HTTPRouteHandler:
     operation = endpoint.operation
 
     async def call(request: Request[Any, Any, Any]) -> Response[bytes]:
         arguments = loads(await read_body(request.scope, request.receive) or b"{}")
         if not isinstance(arguments, dict):
             raise InvalidRequest(field="body", reason="must be an object")
-        plane = request.scope["state"]["plane"]
+        plane = request.scope["state"].get("plane") or anonymous(plumber, request.scope)
         answer = await endpoint.call(plane, arguments, lambda value: own.complete(value, request.scope))
         return Response(answer, media_type=JSON)
 

@@ -63,7 +63,7 @@ class Caller:
         Raises: Unauthenticated.
         """
         if public:
-            return self.plumber.anonymous(address=auth.address(self.scope))
+            return auth.anonymous(self.plumber, self.scope)
         if self._plane is None:
             try:
                 self._plane = await auth.person(self.plumber, self.scope)
@@ -121,6 +121,7 @@ async def _original(caller: Caller, method: OriginalMethod, params: jsonrpc.Para
 
 
 async def _as_agent(caller: Caller, method: OriginalMethod, params: jsonrpc.Params) -> object:
+    auth.require_open(caller.plumber)
     try:
         token = auth.agent_token(caller.scope)
         return await method.run(caller.plumber.original, token, **method.validate(params))

@@ -195,7 +195,8 @@ async def test_events_tell_the_whole_story_in_order_without_a_repeat(plumber: Pl
     await agent.report((await agent.take()).attempt, b"hello\n")
     await wait_until(lambda: "execution.succeeded" in told)
     listener.cancel()
-    assert [kind for kind in told if kind != "log"] == [
+    # While the agent is asked for what waits, a new step is ready for a moment before it runs.
+    assert [kind for kind in told if kind not in ("log", "step.ready")] == [
         "execution.running",
         "step.running",
         "step.succeeded",

@@ -91,7 +91,9 @@ def _method_class(name: str) -> str:
 
 
 def _example(name: str) -> dict[str, Any]:
-    return dict.fromkeys(METHODS[name].params.model_fields, "x") if name in METHODS else {}
+    if name not in METHODS:
+        return {}
+    return {field: 0 if field == "exit_code" else "x" for field in METHODS[name].params.model_fields}
 
 
 @pytest.mark.parametrize("name", [name for name in [*operations(), *METHODS] if "login" not in name])

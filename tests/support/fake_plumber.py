@@ -151,9 +151,7 @@ class FakeOriginal:
         self._check(token, agent_id)
         return self.task
 
-    async def report(
-        self, token: str, agent_id: str | None, step_id: str, status: str, exit_code: int, output: str
-    ) -> None:
+    async def report(self, token: str, step_id: str, status: str, exit_code: int | None, output: str) -> None:
         self._check(token, "")
         self.calls.append(("report", step_id, status, exit_code, output))
 

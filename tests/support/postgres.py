@@ -20,18 +20,12 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 
-from support.pgfiles import Owner, data_place, found_programs, make_folder
+from support.pgfiles import Owner, data_place, found_programs, make_folder, temporary_place
 from support.waiting import wait_until_sync
 
-_SETTINGS = {
-    # Tests may lose their data with the machine, so nothing has to reach the disk.
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "max_connections": "200",
-    "shared_buffers": "64MB",
-    "listen_addresses": "",
-}
+_SETTINGS = {"max_connections": "200", "shared_buffers": "64MB", "listen_addresses": ""}
+# Tests may lose their data with the machine, so nothing has to reach the disk.
+_CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -58,14 +52,21 @@ class GivenServer:
 
 
 class OwnServer:
-    """A server of our own on a socket in a temporary folder."""
+    """A server of our own on a socket in a temporary folder.
+
+    Args:
+        durable: with PostgreSQL's own settings and the temporary files' disk, for measurements; else as fast as
+            tests like it.
+    """
 
     # 10 ms for a database: the default writes every page into the log. PostgreSQL 14 lacks the clause.
     copying = "STRATEGY FILE_COPY"
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         self._owner = Owner.choose()
-        self._folder = make_folder(data_place(self._owner), self._owner)
+        self._settings = _SETTINGS if durable else _SETTINGS | _CARELESS
+        place = temporary_place(self._owner) if durable else data_place(self._owner)
+        self._folder = make_folder(place, self._owner)
         self._opened = contextlib.ExitStack()
         self._password = secrets.token_hex(12)
         self._process: subprocess.Popen[bytes] | None = None
@@ -77,7 +78,7 @@ class OwnServer:
         """Create the cluster and wait until it answers."""
         programs = self._opened.enter_context(found_programs(self._owner))
         self._create(programs / "initdb")
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [programs / "postgres", "-D", self._folder / "data", "-k", self._folder, *settings],
@@ -131,12 +132,12 @@ def _die_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def running_server() -> Iterator[Server]:
-    """Yield the server given by ``PLUMBER_TEST_DATABASE_URL``, else one of our own."""
+def running_server(*, durable: bool = False) -> Iterator[Server]:
+    """Yield the server given by ``PLUMBER_TEST_DATABASE_URL``, else one of our own (see ``OwnServer``)."""
     if given := os.environ.get("PLUMBER_TEST_DATABASE_URL"):
         yield GivenServer(given)
         return
-    server = OwnServer()
+    server = OwnServer(durable=durable)
     try:
         server.start()
         yield server

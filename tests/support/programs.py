@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from support.processes import PROGRAMS, Process, Processes, free_port
 from support.waiting import wait_until_sync
 
 PASSWORD = "correct horse battery"
+# One for all: making a client costs more than a call. No proxy, no certificates.
+HTTP = httpx.Client(trust_env=False, verify=False, timeout=30)
 _STARTED = pytest.StashKey[list[Processes]]()
 
 
@@ -44,7 +48,7 @@ class RunningServer:
         """
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        answer = httpx.post(f"{self.url}/rpc", json=request, headers=headers, timeout=30).json()
+        answer = HTTP.post(f"{self.url}/rpc", json=request, headers=headers).json()
         if "error" in answer:
             raise CallFailed(answer["error"])
         return answer["result"]
@@ -80,64 +84,81 @@ def _wait_until_healthy(server: RunningServer) -> None:
         if server.process.exit_code is not None:
             raise AssertionError(f"plumber-server ended:\n{server.process.output()}")
         try:
-            return httpx.get(f"{server.url}/health", timeout=5).status_code == 200
+            return HTTP.get(f"{server.url}/health", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
 
     wait_until_sync(healthy, 30, "plumber-server to be healthy")
 
 
+def launch_server(processes: Processes, database_url: str, *, name: str = "server", **env: str) -> RunningServer:
+    """Start a server on a free port, wait until it is healthy, and log in."""
+    port = free_port()
+    settings = {"DATABASE_URL": database_url, "SERVER_PORT": str(port), "PLUMBER_ADMIN_PASSWORD": PASSWORD}
+
+    def start() -> Process:
+        return processes.start(name, [PROGRAMS / "plumber-server"], **{**settings, **env})
+
+    server = RunningServer(f"http://127.0.0.1:{port}", database_url, start, start())
+    _wait_until_healthy(server)
+    server.log_in()
+    return server
+
+
+def launch_agent(
+    processes: Processes,
+    server: RunningServer,
+    name: str,
+    labels: dict[str, str] | None = None,
+    *options: str,
+    server_addr: str = "",
+    **env: str,
+) -> RunningAgent:
+    """Create an agent, start it, and wait until it is online; ``server_addr`` is another way to the server."""
+    created = server.call("agent.create", name=name, labels=labels or {})
+    home = processes.folder / name
+    config, workdir, state_dir = home / "agent.json", home / "work", home / "state"
+    workdir.mkdir(parents=True)
+    write_agent_json(config, created["config"], server_addr or server.url)
+    places: list[str | Path] = ["--config", config, "--workdir", workdir, "--state-dir", state_dir]
+
+    def start() -> Process:
+        return processes.start(name, [PROGRAMS / "plumber-agent", *places, *options], **env)
+
+    id = str(json.loads(config.read_text())["id"])
+    agent = RunningAgent(id, name, config, workdir, state_dir, start, start())
+    wait_until_online(server, name)
+    return agent
+
+
 @pytest.fixture
 def processes(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Processes]:
     """Programs that end with the test; their output is shown when it fails."""
-    found = Processes(tmp_path)
+    with opened(tmp_path, request) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def opened(folder: Path, request: pytest.FixtureRequest) -> Iterator[Processes]:
+    """Yield programs of a folder that end with the fixture's test or module."""
+    found = Processes(folder)
     request.node.stash.setdefault(_STARTED, []).append(found)
-    yield found
-    found.close()
+    try:
+        yield found
+    finally:
+        found.close()
 
 
 @pytest.fixture
 def start_server(processes: Processes) -> Callable[..., RunningServer]:
     """A function that starts a server on a database and logs in: ``start_server(database_url, **env)``."""
-
-    def start(database_url: str, *, name: str = "server", **env: str) -> RunningServer:
-        port = free_port()
-        settings = {"DATABASE_URL": database_url, "SERVER_PORT": str(port), "PLUMBER_ADMIN_PASSWORD": PASSWORD}
-
-        def again() -> Process:
-            return processes.start(name, [PROGRAMS / "plumber-server"], **{**settings, **env})
-
-        server = RunningServer(f"http://127.0.0.1:{port}", database_url, again, again())
-        _wait_until_healthy(server)
-        server.log_in()
-        return server
-
-    return start
+    return functools.partial(launch_server, processes)
 
 
 @pytest.fixture
 def start_agent(processes: Processes) -> Callable[..., RunningAgent]:
     """A function that creates an agent and starts it: ``start_agent(server, name, labels)``; waits until online."""
-
-    def start(
-        server: RunningServer, name: str, labels: dict[str, str] | None = None, *options: str, **env: str
-    ) -> RunningAgent:
-        created = server.call("agent.create", name=name, labels=labels or {})
-        home = processes.folder / name
-        config, workdir, state_dir = home / "agent.json", home / "work", home / "state"
-        workdir.mkdir(parents=True)
-        write_agent_json(config, created["config"], server.url)
-        places: list[str | Path] = ["--config", config, "--workdir", workdir, "--state-dir", state_dir]
-
-        def again() -> Process:
-            return processes.start(name, [PROGRAMS / "plumber-agent", *places, *options], **env)
-
-        id = str(json.loads(config.read_text())["id"])
-        agent = RunningAgent(id, name, config, workdir, state_dir, again, again())
-        wait_until_online(server, name)
-        return agent
-
-    return start
+    return functools.partial(launch_agent, processes)
 
 
 def write_agent_json(path: Path, config: dict[str, Any], server_addr: str) -> None:
@@ -158,6 +179,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Show what the programs of a failed test have printed."""
     report = yield
     if report.failed:
-        for found in item.stash.get(_STARTED, []):
-            report.sections.extend((f"output of {name}", text) for name, text in found.logs())
+        for node in item.listchain():
+            for found in node.stash.get(_STARTED, []):
+                report.sections.extend((f"output of {name}", text) for name, text in found.logs())
     return report

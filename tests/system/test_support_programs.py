@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.processes import Processes, kill_those_of, those_of
-from support.programs import CallFailed, RunningServer
-from support.waiting import Overdue, wait_until
+from support.programs import CallFailed, RunningAgent, RunningServer, wait_until_online
+from support.waiting import Overdue, wait_until, wait_until_sync
 
 
 def test_a_server_serves_and_restarts_with_its_database(
@@ -25,6 +25,24 @@ def test_a_server_serves_and_restarts_with_its_database(
     with pytest.raises(CallFailed) as failed:
         server.call("agent.show", agent="two")
     assert failed.value.code == "not_found"
+
+
+def test_an_agent_comes_online_and_restarts_with_its_identity(
+    sqlite_url: str,
+    start_server: Callable[..., RunningServer],
+    start_agent: Callable[..., RunningAgent],
+    processes: Processes,
+) -> None:
+    server = start_server(sqlite_url)
+    agent = start_agent(server, "web-1", {"role": "web"})
+    agent.process.kill()
+    agent.restart()
+    wait_until_online(server, "web-1")
+    source = "{name: t, steps: [{name: s, on: role=web, run: pwd}]}"
+    execution = server.call("execution.start", source=source)
+    wait_until_sync(lambda: server.call("execution.show", execution=execution["id"])["state"] == "succeeded")
+    processes.close()
+    assert those_of(processes.folder) == []
 
 
 def test_processes_of_a_folder_are_found_by_their_folder_or_arguments_and_killed(processes: Processes) -> None:

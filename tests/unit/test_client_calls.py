@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+
 from plumber_client import AsyncClient, Client
 from plumber_client._problems import RefusedByServer
 from plumber_core import errors

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from plumber_client.config import (
     BadConfiguration,
     NoServer,

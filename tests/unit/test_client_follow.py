@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, closing
+from itertools import pairwise
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from plumber_client import AsyncClient, Client
 from plumber_client._cursor import LONGEST_PAUSE, Cursor
 from plumber_client._sse import Message, SseParser
@@ -59,12 +61,14 @@ class Connections:
 
 async def first(connections: Connections, count: int, after: str | None = None) -> list[str]:
     taken: list[str] = []
-    async with AsyncClient("http://server", transport=httpx.MockTransport(connections)) as client:
-        async with aclosing(client.follow(execution="x", after=after)) as items:
-            async for item in items:
-                taken.append(item.id if isinstance(item, Event) else f"log {item.end}")
-                if len(taken) == count:
-                    return taken
+    async with (
+        AsyncClient("http://server", transport=httpx.MockTransport(connections)) as client,
+        aclosing(client.follow(execution="x", after=after)) as items,
+    ):
+        async for item in items:
+            taken.append(item.id if isinstance(item, Event) else f"log {item.end}")
+            if len(taken) == count:
+                return taken
     raise AssertionError(taken)
 
 
@@ -119,9 +123,11 @@ async def test_a_refusal_is_raised() -> None:
 
 def test_the_sync_twin_follows_too() -> None:
     connections = Connections([AT_ONCE, event(1)], [event(2), GROWTH])
-    with Client("http://server", transport=httpx.MockTransport(connections)) as client:
-        with closing(client.follow()) as items:
-            taken = [next(items) for _ in range(3)]
+    with (
+        Client("http://server", transport=httpx.MockTransport(connections)) as client,
+        closing(client.follow()) as items,
+    ):
+        taken = [next(items) for _ in range(3)]
     assert isinstance(taken[2], LogGrowth)
     assert connections.resumed == [None, "e1"]
 
@@ -139,7 +145,7 @@ def test_where_a_stream_is_cut_does_not_matter(lines: list[str], end: str, cuts:
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     whole, pieces = SseParser(), SseParser()
     expected = whole.feed(stream) + whole.feed(b"\n")
-    taken = [m for a, b in zip(places, places[1:], strict=False) for m in pieces.feed(stream[a:b])] + pieces.feed(b"\n")
+    taken = [m for a, b in pairwise(places) for m in pieces.feed(stream[a:b])] + pieces.feed(b"\n")
     assert taken == expected
     assert pieces.last_id == whole.last_id
 

@@ -151,7 +151,7 @@ async def test_other_ids_are_refused(id: str) -> None:
 
 @pytest.mark.parametrize("member", ['"jsonrpc": "1.0"', '"jsonrpc": 2.0', '"x": 1'])
 async def test_only_version_two(member: str) -> None:
-    reply = await call('{%s, "method": "sum", "params": [1], "id": 1}' % member)
+    reply = await call(f'{{{member}, "method": "sum", "params": [1], "id": 1}}')
     assert (error_code(reply), reply["id"]) == (-32600, 1)
     assert reply["error"]["data"]["arguments"]["field"] == "jsonrpc"
 

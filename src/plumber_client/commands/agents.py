@@ -38,7 +38,7 @@ async def list_(
     """List agents."""
     async with server() as plumber:
         page = await plumber.agents.list(on=on)
-    columns = [_("Name"), _("Presence"), _("State"), _("Running"), _("Labels"), _("Heard"), _("Id")]
+    columns = [_("Name"), _("Presence"), _("State"), _("Running"), _("Labels"), _("Heard")]
     emit(page, output, lambda: table(columns, (_row(agent) for agent in page.items)))
 
 
@@ -142,7 +142,7 @@ def _row(agent: AgentView) -> tuple[str | Text, ...]:
     labels = " ".join(f"{name}={value}" for name, value in sorted(agent.labels.items()))
     running = f"{agent.running}/{agent.slots}"
     presence, state = state_text(agent.presence), state_text(agent.state)
-    return (agent.name, presence, state, running, labels, _heard(agent), agent.id)
+    return (agent.name, presence, state, running, labels, _heard(agent))
 
 
 def _heard(agent: AgentView) -> str:

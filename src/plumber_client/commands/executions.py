@@ -12,7 +12,7 @@ from plumber_client.commands.connect import server
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import ExecutionDetail, ExecutionSummary
 from plumber_core.terminal.console import out
-from plumber_core.terminal.durations import duration_text, local_time
+from plumber_core.terminal.durations import ago, duration_text, local_time
 from plumber_core.terminal.following import watch_to_exit
 from plumber_core.terminal.language import _
 from plumber_core.terminal.logs import LogRequest, print_logs
@@ -36,7 +36,7 @@ async def list_(
     """List executions."""
     async with server() as plumber:
         page = await plumber.executions.list(task=task or None, state=state, limit=limit)
-    columns = [_("Id"), _("Task"), _("State"), _("Created"), _("Time"), _("By")]
+    columns = [_("Id"), _("Task"), _("State"), _("Started"), _("Time"), _("By")]
     emit(page, output, lambda: table(columns, (_row(execution) for execution in page.items)))
 
 
@@ -107,7 +107,7 @@ def _row(execution: ExecutionSummary) -> tuple[str | Text, ...]:
         execution.id,
         execution.task,
         state_text(execution.state),
-        local_time(execution.created_at),
+        _("{duration} ago", duration=ago(execution.created_at)),
         duration_text(execution.duration),
         execution.requested_by,
     )

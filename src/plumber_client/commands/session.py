@@ -98,7 +98,7 @@ def _remember(profile: Profile, principal: Principal) -> None:
 
 
 def _who(principal: Principal, url: str) -> str:
-    return _("{name} ({kind}) at {url}", name=principal.name, kind=principal.kind, url=url)
+    return _("{name} ({kind}) at {url}", name=principal.name, kind=_(principal.kind), url=url)
 
 
 def _ask_user() -> str:

@@ -73,6 +73,7 @@ class LoginLimit:
 
     ACCOUNT = (10.0, 6.0)
     ADDRESS = (30.0, 2.0)
+    ENROLMENT = (200.0, 0.5)
     KEPT = 10_000
 
     def __init__(self) -> None:
@@ -84,12 +85,22 @@ class LoginLimit:
         Raises:
             RateLimited: too many.
         """
-        now = time.monotonic()
-        waits = [self._bucket(f"user:{username}", self.ACCOUNT).take(now)]
+        self._take(f"user:{username}", self.ACCOUNT)
         if address:
-            waits.append(self._bucket(f"from:{address}", self.ADDRESS).take(now))
-        if max(waits) > 0:
-            raise RateLimited(retry_after=round(max(waits)) + 1)
+            self._take(f"from:{address}", self.ADDRESS)
+
+    def check_enrolment(self, address: str) -> None:
+        """Count a try to enrol: its token cannot be guessed, but an address must not flood.
+
+        Raises:
+            RateLimited: too many.
+        """
+        self._take(f"enrol:{address}", self.ENROLMENT)
+
+    def _take(self, key: str, shape: tuple[float, float]) -> None:
+        wait = self._bucket(key, shape).take(time.monotonic())
+        if wait > 0:
+            raise RateLimited(retry_after=round(wait) + 1)
 
     def _bucket(self, key: str, shape: tuple[float, float]) -> Bucket:
         if key not in self._buckets:
@@ -102,10 +113,9 @@ class LoginLimit:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a call: the principal, and the credential row that the hot write checks again."""
+    """Who makes a call. ``token_hash`` names our own credential, so that a hot write can check it again."""
 
     principal: Principal
-    credential: str | None = None
     token_hash: str | None = None
     address: str = ""
 
@@ -164,7 +174,8 @@ class Access:
         user = await self._plugins.authenticate(Password(caller.principal.name, current))
         if user.id != caller.principal.id:
             raise WrongPassword
-        await self._engine.store.set_password(user.id, await hash_password(new), caller.credential)
+        row = await self._engine.store.find_credential(caller.token_hash) if caller.token_hash else None
+        await self._engine.store.set_password(user.id, await hash_password(new), row.id if row else None)
         self.forget_tokens()
 
     def limit_enrolment(self, address: str) -> None:
@@ -172,7 +183,7 @@ class Access:
 
         Raises: RateLimited.
         """
-        self._limit.check("\0enrol", address)
+        self._limit.check_enrolment(address)
 
 
 async def agent_of(engine: Engine, token: str) -> str:

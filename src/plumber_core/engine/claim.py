@@ -15,45 +15,59 @@ async def claim(engine: Engine, connection: Connection, cause: str) -> int:
 
     ``cause`` says what led here, for the counter that tells pushes from sweeps.
     """
+    total = 0
     async with connection.claiming:
-        wanted = connection.free
-        if wanted < 1 or connection.beat < 1:
-            return 0
-        connection.backlog = False
-        connection.reserved += wanted
-        try:
-            rows = await engine.store.claim(
-                connection.agent_id,
-                connection.session_hash,
-                limit=wanted,
-                beat=connection.beat,
-                boot_id=connection.boot_id,
-                nonce=new_nonce(),
-            )
-        except BaseException:
-            connection.backlog = True
-            raise
-        finally:
-            connection.reserved -= wanted
-        connection.backlog = len(rows) == wanted
-        for row in rows:
-            spec = spec_from_json(row.spec or {})
-            assignment = Assignment(row.attempt_id or "", connection.session, connection.beat, connection.epoch, spec)
-            connection.hand(assignment)
-            connection.push(assignment)
-    engine.counts[f"plumber_assigned_by_{cause}_total"] += len(rows)
+        while connection.free > 0 and connection.beat > 0:
+            total += await _claim_once(engine, connection)
+            if not connection.backlog:
+                break
+    engine.counts[f"plumber_assigned_by_{cause}_total"] += total
+    return total
+
+
+async def _claim_once(engine: Engine, connection: Connection) -> int:
+    wanted = connection.free
+    # Lowered before the question: a step that becomes ready while it is under way raises it again.
+    connection.backlog = False
+    connection.reserved += wanted
+    try:
+        rows = await engine.store.claim(
+            connection.agent_id,
+            connection.session_hash,
+            limit=wanted,
+            beat=connection.beat,
+            boot_id=connection.boot_id,
+            nonce=new_nonce(),
+        )
+    except BaseException:
+        connection.backlog = True
+        raise
+    finally:
+        connection.reserved -= wanted
+    connection.backlog = connection.backlog or len(rows) == wanted
+    for row in rows:
+        spec = spec_from_json(row.spec or {})
+        assignment = Assignment(row.attempt_id or "", connection.session, connection.beat, connection.epoch, spec)
+        connection.hand(assignment)
+        connection.push(assignment)
     for execution in {row.execution_id for row in rows}:
         engine.wakeups.changed(execution)
     return len(rows)
 
 
 async def deliver(engine: Engine, agent_id: str, cause: str) -> None:
-    """Bring a connected agent up to date: ready steps, and cancels that it was not told of."""
+    """Bring both sides up to date: ready steps, cancels that the agent was not told of, and false silence."""
     connection = engine.connections.get(agent_id)
     if connection is None:
         return
     await claim(engine, connection, cause)
-    if connection.live:
-        for step, attempt in await engine.store.live_steps(agent_id):
-            if step.state is StepState.CANCELLING and attempt.id in connection.live:
-                connection.cancel(Cancel(attempt.id), attempt.id, kill=False)
+    if not connection.live:
+        return
+    silent: list[str] = []
+    for step, attempt in await engine.store.live_steps(agent_id):
+        if step.state is StepState.CANCELLING and attempt.id in connection.live:
+            connection.cancel(Cancel(attempt.id), attempt.id, kill=False)
+        elif step.state is StepState.UNREACHABLE and attempt.id in connection.have:
+            silent.append(attempt.id)
+    if silent:
+        await engine.store.mark_reachable(agent_id, silent)

@@ -15,8 +15,8 @@ from plumber_core.protocol.messages import Assignment, Delivery
 class Connection:
     """One agent's session on this replica.
 
-    ``live`` holds the attempts that take a slot, with when they were handed out (monotonic seconds). ``backlog`` says
-    that the database may have ready steps for which there was no slot.
+    ``have`` is the inventory of the last renewal; ``live`` holds the attempts that take a slot, with when they were
+    handed out (monotonic seconds). ``backlog`` says that the database may have ready steps that were not handed out.
     """
 
     agent_id: str
@@ -29,6 +29,7 @@ class Connection:
     beat: int = 0
     heard_at: float = field(default_factory=time.monotonic)
     live: dict[str, tuple[Assignment, float]] = field(default_factory=dict)
+    have: frozenset[str] = frozenset()
     cancelled: dict[str, bool] = field(default_factory=dict)
     reserved: int = 0
     backlog: bool = True
@@ -74,6 +75,16 @@ class Connections:
 
     def __init__(self) -> None:
         self._by_agent: dict[str, Connection] = {}
+        self._heard: dict[str, float] = {}
+
+    @property
+    def heartbeat(self) -> float:
+        """The heartbeat interval that agents are told, in seconds."""
+        return limits.heartbeat_interval(len(self._by_agent))
+
+    def hear(self, agent_id: str) -> None:
+        """Note a sign of life of an agent that holds no connection."""
+        self._heard[agent_id] = time.monotonic()
 
     def all(self) -> list[Connection]:
         """Return every connection."""
@@ -100,12 +111,14 @@ class Connections:
         connection = self._by_agent.get(agent_id)
         if connection is None or connection.free < 1 or connection.beat < 1:
             return None
-        if time.monotonic() - connection.heard_at > limits.PERMIT_TTL_MIN:
+        if time.monotonic() - connection.heard_at > limits.permit_ttl(self.heartbeat):
             return None
         connection.reserved += 1
         return connection
 
     def heard(self) -> dict[str, float]:
-        """Return how many seconds ago each agent was heard."""
+        """Return how many seconds ago each agent was heard, and forget those that hold no connection."""
+        heard, self._heard = self._heard, {}
+        heard |= {c.agent_id: c.heard_at for c in self._by_agent.values()}
         now = time.monotonic()
-        return {c.agent_id: round(now - c.heard_at, 1) for c in self._by_agent.values()}
+        return {agent: round(now - at, 1) for agent, at in heard.items()}

@@ -11,7 +11,6 @@ from plumber_core.engine.caches import Executions, Fleet
 from plumber_core.engine.connections import Connections
 from plumber_core.engine.wakeups import Wakeups
 from plumber_core.ids import new_id
-from plumber_core.model import limits
 from plumber_core.ports import Store
 
 if TYPE_CHECKING:
@@ -52,4 +51,4 @@ class Engine:
     @property
     def heartbeat(self) -> float:
         """The heartbeat interval that agents are told, in seconds."""
-        return limits.heartbeat_interval(len(self.connections.all()))
+        return self.connections.heartbeat

@@ -5,7 +5,6 @@ A step is handed out once and never again, whatever becomes of the reply: at mos
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from plumber_core.engine.core import Engine
@@ -25,7 +24,6 @@ class OriginalAgents:
     def __init__(self, engine: Engine, logs: LogWriter) -> None:
         self._engine = engine
         self._logs = logs
-        self._heard: dict[str, float] = {}
 
     async def register(self, token: str, agent_id: str, hostname: str, ip: str) -> None:
         """Take note of an agent that starts.
@@ -50,10 +48,7 @@ class OriginalAgents:
         Raises: Unauthenticated.
         """
         await self._authenticate(token, agent_id)
-        now = time.monotonic()
-        if now - self._heard.get(agent_id, 0.0) > 2.0:
-            self._heard[agent_id] = now
-            await self._engine.store.presence(self._engine.server_id, {agent_id: 0.0})
+        self._engine.connections.hear(agent_id)
 
     async def poll(self, token: str, agent_id: str) -> dict[str, Any] | None:
         """Hand out the next step, unless one is being run.

@@ -72,7 +72,7 @@ class EnginePeer:
         if message.executors is not None:
             kinds = [{"kind": e.kind, "schema": e.schema, "summary": e.summary} for e in message.executors]
             await self._engine.store.update_agent(self._agent_id, {"executors": kinds})
-        have = {held.attempt for held in message.have}
+        have = connection.have = frozenset(held.attempt for held in message.have)
         now = time.monotonic()
         missing = tuple(
             Ask(assignment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from plumber_core.engine.claim import claim
@@ -11,11 +12,14 @@ from plumber_core.engine.core import Engine
 from plumber_core.engine.finish import AttemptRef, Ending, Finished, finish
 from plumber_core.engine.logs import Digest, LogWriter, check_frames, grew, verify
 from plumber_core.errors import NotFound, ProtocolError
+from plumber_core.model import limits
+from plumber_core.model.inert import inert
 from plumber_core.model.states import Actor, StepState
 from plumber_core.protocol.codec import to_json
 from plumber_core.protocol.frames import decode_frames
 from plumber_core.protocol.messages import Outcome, Report, Reported
 
+MOST = 2**52
 STATE_OF = {
     "succeeded": StepState.SUCCEEDED,
     "failed": StepState.FAILED,
@@ -97,6 +101,17 @@ def _state(outcome: Outcome) -> StepState:
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """Return an outcome as it is stored, its state always included."""
+    """Return an outcome as it is stored: whatever an agent says is inert text and numbers within bounds.
+
+    Raises:
+        ProtocolError: a number that no outcome can have.
+    """
+    numbers = (outcome.exit_code or 0, outcome.signal or 0, outcome.log_end, outcome.duration, outcome.orphans)
+    if not all(math.isfinite(number) and abs(number) < MOST for number in numbers) or outcome.log_end < 0:
+        raise ProtocolError(reason="an outcome with an impossible number")
     value: dict[str, Any] = to_json(outcome)
-    return value
+    outputs = {inert(key, 200): inert(text, limits.MAX_OUTPUT_VALUES) for key, text in outcome.outputs.items()}
+    if sum(len(key) + len(text) for key, text in outputs.items()) > limits.MAX_OUTPUT_VALUES:
+        raise ProtocolError(reason=f"outputs of more than {limits.MAX_OUTPUT_VALUES} characters")
+    texts = {"detail": inert(outcome.detail, 4000), "error": outcome.error and inert(outcome.error, 100)}
+    return {**value, **texts, "outputs": outputs}

@@ -16,6 +16,7 @@ from plumber_core.engine.finish import AttemptRef, Ending, finish
 from plumber_core.engine.specs import spec_from_json
 from plumber_core.ids import secret_hash
 from plumber_core.model import limits
+from plumber_core.model.inert import inert
 from plumber_core.model.records import AgentRow, AttemptRow, StepRow
 from plumber_core.model.states import Actor, AgentState, StepState
 from plumber_core.protocol.messages import Ask, Assignment, Cancel, Hello, LogEnd, Settled, Welcome
@@ -50,12 +51,12 @@ def judge(row: AgentRow, epoch: int, hello: Hello, session: str) -> Verdict:
         "session_used": False,
         "session_epoch": epoch,
         "incarnation": hello.incarnation,
-        "nonce": hello.nonce,
+        "nonce": inert(hello.nonce, 100),
         "conflict": False,
-        "boot_id": hello.boot_id,
-        "version": hello.version[:64],
+        "boot_id": inert(hello.boot_id, 64),
+        "version": inert(hello.version, 64),
         "slots": max(1, min(hello.slots, 1000)),
-        "facts": {str(k)[:64]: str(v)[:256] for k, v in list(hello.facts.items())[:64]},
+        "facts": {inert(k, 64): inert(v, 256) for k, v in list(hello.facts.items())[:64]},
         "executors": [{"kind": e.kind, "schema": e.schema, "summary": e.summary} for e in hello.executors],
         "original": False,
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from plumber_core.engine.claim import deliver
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
+from plumber_core.errors import InvalidRequest
 from plumber_core.ids import attempt_id, new_nonce, step_execution_id
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import Start
@@ -92,6 +93,7 @@ async def _prepare_one(
 ) -> None:
     step, lane = pair
     host = plan.stages[plan.stage_of(step)].hosts[lane]
+    await _check_exists(engine, plan, step, host)
     outputs = await _outputs(engine, plan, execution, step, just_set)
     spec = render_step(plan, step, host, execution, outputs)
     step_id = step_execution_id(execution, step, lane)
@@ -105,6 +107,16 @@ async def _prepare_one(
     start = Start(step_id, host, step, to_json(spec), attempt, 1, session, beat, connection.boot_id)
     prepared.starts.append(start)
     prepared.bound.append((connection, Assignment(attempt, connection.session, beat, connection.epoch, spec)))
+
+
+async def _check_exists(engine: Engine, plan: Plan, step: int, host: str) -> None:
+    """Refuse a step whose agent was deleted after the targets were frozen: it would wait for ever."""
+    fleet = await engine.fleet.fresh_enough()
+    if host not in fleet.rows:
+        await fleet.refresh()
+    if host not in fleet.rows:
+        reason = f"agent {plan.hosts.get(host, host)} was deleted"
+        raise InvalidRequest(field=f"steps.{plan.steps[step].name}", reason=reason)
 
 
 async def _outputs(engine: Engine, plan: Plan, execution: str, step: int, just_set: Outputs) -> Outputs:

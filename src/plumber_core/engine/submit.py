@@ -31,7 +31,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who runs it, with which parameters. ``credential`` is checked again inside the write."""
+    """Who runs it, with which parameters. ``credential`` (its hash) is checked again inside the write."""
 
     requested_by: str
     credential: str | None = None
@@ -59,7 +59,7 @@ async def submit(engine: Engine, source: Callable[[bool], Awaitable[Source]], re
             execution = await engine.store.find_request(request.request_id)
         if execution is not None:
             return execution, chosen
-    if request.credential is not None:
+    if request.credential is not None and await engine.store.find_credential(request.credential) is None:
         raise Unauthenticated
     raise Conflict(reason="the fleet keeps changing; try again")
 

@@ -75,20 +75,18 @@ def _summary(row: r.ExecutionRow) -> dict[str, Any]:
     }
 
 
-def execution_detail(
-    row: r.ExecutionRow, plan: Plan, steps: list[r.StepRow], attempts: list[r.AttemptRow], event: str
-) -> ExecutionDetail:
+def execution_detail(picture: r.Picture) -> ExecutionDetail:
     """Show an execution with everything in it."""
     tries: dict[str, list[AttemptView]] = {}
-    for attempt in attempts:
+    for attempt in picture.attempts:
         tries.setdefault(attempt.step_execution_id, []).append(attempt_view(attempt))
-    counts = Counter(step.state.value for step in steps)
+    counts = Counter(step.state.value for step in picture.steps)
     return ExecutionDetail(
-        **_summary(row),
-        parameters=row.parameters,
-        steps=[step_view(step, plan, tries.get(step.id, [])) for step in steps],
+        **_summary(picture.execution),
+        parameters=picture.execution.parameters,
+        steps=[step_view(step, picture.plan, tries.get(step.id, [])) for step in picture.steps],
         counts=dict(counts),
-        event=event,
+        event=picture.event,
     )
 
 

@@ -61,7 +61,6 @@ class Wakeups:
         self.others = False
         """Whether another replica was alive at the last sweep."""
         self.on_agent: Callable[[str], None] = lambda agent: None
-        self.on_execution: Callable[[str], None] = lambda execution: None
 
     def subscribe(self, execution: str | None) -> Subscription:
         """Return a new follower; ``unsubscribe`` it."""
@@ -139,16 +138,13 @@ class Wakeups:
         except (ValueError, KeyError, TypeError):
             return
 
-    def _act(self, hint: dict[str, object]) -> None:
+    def _act(self, hint: dict[str, Any]) -> None:
         if "a" in hint:
             self.on_agent(str(hint["a"]))
         elif "x" in hint:
-            execution = str(hint["x"]) or None
-            if execution:
-                self.on_execution(execution)
-            self._tell(execution)
+            self._tell(str(hint["x"]) or None)
         elif isinstance(hint.get("g"), list):
-            grown = [*hint["g"]]
+            grown: list[Any] = hint["g"]
             names = ("execution", "step_execution", "attempt", "end")
             fields: dict[str, Any] = dict(zip(names, grown, strict=True))
             self._tell_growth(LogGrowth(**fields))

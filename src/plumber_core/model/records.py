@@ -157,6 +157,17 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """An execution with everything in it, all of one moment; ``event`` is the newest event of that moment."""
+
+    execution: ExecutionRow
+    plan: Plan
+    steps: list[StepRow]
+    attempts: list[AttemptRow]
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventRow:
     """``cursor`` orders events as they became visible."""
 

@@ -66,7 +66,7 @@ Name = Annotated[str, BeforeValidator(_name), Field(min_length=1, max_length=nam
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), WithJsonSchema({"type": "string"})]
 Value = Annotated[Text, BeforeValidator(_text)]
 CommandLine = Annotated[
-    str, BeforeValidator(_text), StringConstraints(max_length=MAX_COMMAND), WithJsonSchema({"type": "string"})
+    str, StringConstraints(max_length=MAX_COMMAND), WithJsonSchema({"type": "string"}), BeforeValidator(_text)
 ]
 Variables = dict[str, Value]
 _DURATION_SCHEMA: dict[str, Any] = {

@@ -80,7 +80,7 @@ class Hosts:
         value = evaluate(part, self._variables)
         words = [_text(item) for item in (value if isinstance(value, list) else [value])]
         for word in words:
-            if word in KEYWORDS or not _PLAIN.fullmatch(word):
+            if word in KEYWORDS | {"all", "any"} or not _PLAIN.fullmatch(word):
                 raise EvaluationError(f"{word[:80]!r} cannot stand inside of a target: one plain word can")
         if not words:
             raise EvaluationError("an empty list cannot stand inside of a target")

@@ -7,6 +7,8 @@ from typing import Any
 from plumber_core.planning.document import Node, Path, child, plain
 from plumber_core.planning.problems import Report, nearest
 
+_HEADER = ("name", "description")
+"""Not the original's: they came beside the file and were put into it, so that the source says everything."""
 _KEYS = {"serverid": "ServerID", "path": "Path", "cmd": "CMD"}
 
 
@@ -21,8 +23,10 @@ def translate(root: Node, name: str | None, description: str, report: Report) ->
     ``report`` takes what is wrong. The reader of TOML took its keys in any case of letters, and so does this.
     """
     for key in root.value if isinstance(root.value, dict) else ():
-        if key != "step":
+        if key != "step" and key not in _HEADER:
             report.add("unknown_key", (key,), at_key=True, key=key, where="The original's file")
+    inside = {key: _text((key,), plain(found), report) for key in _HEADER if (found := child(root, key))}
+    name, description = name or inside.get("name") or None, description or inside.get("description", "")
     if name is None:
         report.add("missing_key", (), key="name", expected="a name, given beside the file")
     tables = child(root, "step")

@@ -48,7 +48,7 @@ def convert(parameter: Parameter, value: Any) -> Any:
     _check_range(parameter, typed)
     if parameter.type == "enum" and typed not in parameter.choices:
         guess = nearest(typed, parameter.choices)
-        hint = f"; did you mean {guess}?" if guess else ""
+        hint = f" (perhaps {guess})" if guess else ""
         raise Unfit(f"must be one of {', '.join(parameter.choices)}{hint}")
     if parameter.pattern is not None:
         _check_pattern(parameter.pattern, typed)
@@ -95,9 +95,8 @@ def _check_pattern(pattern: str, value: Any) -> None:
 
 def _unknown(name: str, declared: Mapping[str, Parameter]) -> str:
     guess = nearest(name, declared)
-    if guess:
-        return f"is not a parameter of this task; did you mean {guess}?"
-    return "is not a parameter of this task"
+    hint = f" (perhaps {guess})" if guess else ""
+    return f"is not a parameter of this task{hint}"
 
 
 def _wrong(name: str, reason: str) -> InvalidRequest:

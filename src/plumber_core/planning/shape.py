@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from plumber_core.model.task import Task
 from plumber_core.planning.document import Node, Path, as_written, child, plain
-from plumber_core.planning.keys import TEXT_KEYS, TYPES_LATER
+from plumber_core.planning.keys import PARAMETER_KEYS, STEP_KEYS, TASK_KEYS, TEXT_KEYS, TYPES_LATER
 from plumber_core.planning.problems import Report, nearest
 
 _EXPECTED = {
@@ -35,8 +35,10 @@ def normalise(root: Node) -> dict[str, Any]:
         _write_texts(child(step, "env"))
     for parameter in _children(child(root, "params")):
         _write_parameter(parameter)
-    value: dict[str, Any] = _without_nothing(plain(root))
-    value.update({key: _each(value[key]) for key in ("steps", "params") if key in value})
+    value: dict[str, Any] = _without_nothing(plain(root), TASK_KEYS)
+    for key, known in (("steps", STEP_KEYS), ("params", PARAMETER_KEYS)):
+        if key in value:
+            value[key] = _each(value[key], known)
     return value
 
 
@@ -61,16 +63,17 @@ def _children(node: Node | None) -> list[Node]:
     return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
-def _each(value: Any) -> Any:
+def _each(value: Any, known: tuple[str, ...]) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nothing(item) for key, item in value.items()}
-    return [_without_nothing(item) for item in value] if isinstance(value, list) else value
+        return {key: _without_nothing(item, known) for key, item in value.items()}
+    return [_without_nothing(item, known) for item in value] if isinstance(value, list) else value
 
 
-def _without_nothing(value: Any) -> Any:
+def _without_nothing(value: Any, known: tuple[str, ...]) -> Any:
+    """Leave out keys without a value; those that nobody knows stay, to be refused."""
     if not isinstance(value, dict):
         return value
-    return {key: item for key, item in value.items() if item is not None}
+    return {key: item for key, item in value.items() if item is not None or key not in known}
 
 
 def read_task(definition: dict[str, Any], report: Report) -> Task | None:

@@ -10,7 +10,7 @@ from plumber_core.planning.target_terms import FIELD, Both, Either, Everybody, L
 
 MAX_LENGTH = 4000
 MAX_DEPTH = 50
-KEYWORDS = frozenset({"and", "or", "not", "in", "all"})
+KEYWORDS = frozenset({"and", "or", "not", "in"})
 _HINTS = {"&": "and", "|": "or", "!": "not", ",": "or"}
 _TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<quoted>"[^"]*"|'[^']*')|(?P<mark>!=|==|[=(),])|(?P<word>[^\s()=!,"'&|<>]+)|(?P<bad>.)""",

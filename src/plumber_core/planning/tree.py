@@ -113,6 +113,7 @@ class Tree:
     def _take_key(self, outer: _Open, node: Node, plain: bool) -> None:
         if isinstance(node.value, dict | list) or node.text is None:
             raise fatal("key_not_text", node.position)
+        self._nodes -= 1
         outer.key, outer.key_position = node.text, node.position
         outer.merging = plain and node.text == _MERGE
 

@@ -88,8 +88,8 @@ class AgentLoop:
             AgentCopied: this is an old copy of an agent that has gone on.
             LinkBusy: another agent uses the same state folder.
         """
-        supervisor = await self._attach()
-        while True:
+        supervisor: SupervisorClient | None = await self._attach()
+        while supervisor is not None:
             try:
                 self._chain.load()
                 await self._serve(supervisor)
@@ -101,13 +101,20 @@ class AgentLoop:
                 await self._let_go(supervisor)
             supervisor = await self._attach_again()
 
-    async def _attach_again(self) -> SupervisorClient:
-        while True:
-            await asyncio.sleep(self._backoff.next())
+    async def _attach_again(self) -> SupervisorClient | None:
+        while not await self._stopped_within(self._backoff.next()):
             try:
                 return await self._attach()
             except Unavailable as error:
                 log.error("%s", error)
+        return None
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._stop.wait()
+        except TimeoutError:
+            return False
 
     async def _let_go(self, supervisor: SupervisorClient) -> None:
         try:

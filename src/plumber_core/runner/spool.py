@@ -107,6 +107,6 @@ def _walk(fd: int, position: int, size: int) -> int:
 
 def discard(folder: str, attempt: str) -> None:
     """Remove an attempt's files; never raises, what stays is only disk."""
-    for suffix in (".log", ".out"):
+    for suffix in (".log", ".out", ".script"):
         with contextlib.suppress(OSError):
             os.unlink(f"{folder}/{attempt}{suffix}")

@@ -29,7 +29,7 @@ SUBMIT = Script(
     guard=f"""
 SELECT 1 FROM meta WHERE meta.fleet_version = CAST(:fleet_version AS BIGINT)
   AND (CAST(:credential AS TEXT) IS NULL OR EXISTS (
-    SELECT 1 FROM credentials c WHERE c.id = :credential AND c.revoked_at IS NULL
+    SELECT 1 FROM credentials c WHERE c.secret_hash = :credential AND c.revoked_at IS NULL
       AND (c.expires_at IS NULL OR c.expires_at > plumber_now())))
   AND (CAST(:task_id AS TEXT) IS NULL OR EXISTS (
     SELECT 1 FROM tasks t WHERE t.id = :task_id AND t.deleted_at IS NULL

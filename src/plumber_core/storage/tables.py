@@ -55,6 +55,7 @@ meta = Table(
     Column("id", Integer, primary_key=True),
     _count("epoch"),
     _count("fleet_version"),
+    _count("accepting_since"),
     _time("created_at", required=True),
 )
 servers = Table("servers", metadata, Column("id", Text, primary_key=True), _time("seen_at", required=True))

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 
 def duration_text(seconds: float | None) -> str:
-    """Return a duration in at most two units: ``0.3 s``, ``2 m 05 s``, ``3 h 20 m``; empty for ``None``."""
+    """Return a duration in at most two units: ``42 ms``, ``2 m 05 s``, ``3 h 20 m``; empty for ``None``."""
     if seconds is None:
         return ""
+    if seconds < 1:
+        return f"{max(round(seconds * 1000), 0)} ms"
     if seconds < 10:
-        return f"{max(seconds, 0):.1f} s"
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -12,6 +14,9 @@ from plumber_core.terminal.screen import Screen
 
 LOG_GRACE = 10.0
 """Seconds without growth after which the rest of an ended attempt's log is not waited for any longer."""
+LOG_POLL = 0.2
+ORDER_PATIENCE = 0.25
+"""Seconds by which a line may be late for the sake of order."""
 
 ReadLog = Callable[[str, int], Awaitable[LogSlice]]
 
@@ -31,12 +36,41 @@ class Track:
         return self.view is not None and self.view.ended_at is not None
 
 
+class Order:
+    """Keeps a step's heading behind what still has to be shown of the steps before it, on any host."""
+
+    def __init__(self) -> None:
+        self._unshown: Counter[int] = Counter()
+        self._shown = asyncio.Condition()
+
+    def ended(self, index: int) -> None:
+        """Note that an attempt of a step has ended; the end of its output is not shown yet."""
+        self._unshown[index] += 1
+
+    async def shown(self, index: int) -> None:
+        """Note that all of such an attempt was shown."""
+        async with self._shown:
+            self._unshown[index] -= 1
+            self._shown.notify_all()
+
+    async def wait_for_turn(self, index: int) -> None:
+        """Wait until nothing of earlier steps is left to show, for ``ORDER_PATIENCE`` at most."""
+        with contextlib.suppress(TimeoutError):
+            async with self._shown:
+                await asyncio.wait_for(self._shown.wait_for(lambda: self._is_turn(index)), ORDER_PATIENCE)
+
+    def _is_turn(self, index: int) -> bool:
+        return not any(count > 0 for step, count in self._unshown.items() if step < index)
+
+
 class HostFeed:
     """Shows a host's attempts in order: the next one's output waits until the last one's log is complete."""
 
-    def __init__(self, read_log: ReadLog, screen: Screen) -> None:
+    def __init__(self, read_log: ReadLog, screen: Screen, order: Order, refresh: Callable[[], None]) -> None:
         self._read_log = read_log
         self._screen = screen
+        self._order = order
+        self._refresh = refresh
         self._tracks: dict[str, Track] = {}
         self._waiting: list[Track] = []
         self._news = asyncio.Event()
@@ -51,6 +85,8 @@ class HostFeed:
         """Take an attempt as the execution shows it now."""
         track = self._track(attempt.id, step)
         if track.view != attempt or track.step.state != step.state:
+            if attempt.ended_at is not None and not track.ended:
+                self._order.ended(step.index)
             track.view, track.step = attempt, step
             self._news.set()
 
@@ -75,37 +111,53 @@ class HostFeed:
         return track
 
     async def _show(self, track: Track) -> None:
+        await self._begin(track)
         self._screen.started(track.step)
         complete = await self._drain(track)
         self._screen.lines(track.step, list(track.lines.close()), "")
         while not track.ended and not self._over:
             await self._next()
         self._screen.ended(track.step, track.view, complete)
+        if track.ended:
+            await self._order.shown(track.step.index)
+
+    async def _begin(self, track: Track) -> None:
+        if track.view is None:
+            # Known by a hint only: what ended before it is not known yet.
+            self._refresh()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._next(), ORDER_PATIENCE)
+        await self._order.wait_for_turn(track.step.index)
 
     async def _drain(self, track: Track) -> bool:
         """Show the whole log; say whether all of it came."""
+        quiet = 0.0
         while True:
             self._news.clear()
             piece = await self._read_log(track.attempt, track.offset)
             if piece.data:
+                quiet = 0.0
                 track.offset += len(piece.data)
                 lines = list(track.lines.feed(piece.data))
                 self._screen.lines(track.step, lines, track.lines.partial)
             elif piece.complete:
                 return True
-            elif not await self._more(track):
+            elif quiet >= LOG_GRACE:
                 return False
+            else:
+                quiet += await self._pause(track)
 
-    async def _more(self, track: Track) -> bool:
-        """Wait for news; say whether there was any, once the attempt has ended."""
+    async def _pause(self, track: Track) -> float:
+        """Wait until there may be more; return the seconds waited that count against the grace."""
         if not (track.ended or self._over):
             await self._news.wait()
-            return True
+            return 0.0
+        # The rest of an ended attempt's log comes without an event when the execution has ended too.
         try:
-            await asyncio.wait_for(self._news.wait(), LOG_GRACE)
+            await asyncio.wait_for(self._news.wait(), LOG_POLL)
         except TimeoutError:
-            return False
-        return True
+            return LOG_POLL
+        return 0.0
 
     async def _next(self) -> None:
         await self._news.wait()

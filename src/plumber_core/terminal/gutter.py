@@ -31,7 +31,7 @@ class Gutter:
     def __init__(self, hosts: list[str], *, colours: bool, raw: bool = False) -> None:
         self.colours = colours
         self.raw = raw
-        self.width = min(WIDEST, max((cell_len(host) for host in hosts), default=0))
+        self.width = min(WIDEST, max((cell_len(sanitise(host, colours=False)) for host in hosts), default=0))
         self._colour = {host: PALETTE[number % len(PALETTE)] for number, host in enumerate(hosts)}
 
     def name(self, host: str) -> str:

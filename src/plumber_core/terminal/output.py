@@ -43,7 +43,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Rende
     """Return rows under headings, or a word when there are none; strings from others are made safe."""
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", show_edge=False)
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        shown.add_column(column, overflow="fold", no_wrap=column == _("Id"))
     for row in rows:
         shown.add_row(*(cell if isinstance(cell, Text) else safe(cell) for cell in row))
     return shown if shown.row_count else Text(_("None."), style="dim")

@@ -38,12 +38,12 @@ def print_error(error: errors.PlumberError, *, source: str = "") -> None:
     if nearest := error.arguments.get("nearest"):
         hint = _("Did you mean {name}?", name=nearest)
     if not problems and hint:
-        err().print(Text.assemble((_("hint:") + " ", "cyan"), safe(hint)), soft_wrap=True)
+        err().print(Text.assemble((_("hint: "), "cyan"), safe(hint)), soft_wrap=True)
 
 
 def headline(sentence: str) -> None:
     """Print the line that says what went wrong."""
-    err().print(Text.assemble((_("error:") + " ", "bold red"), safe(sentence)), soft_wrap=True)
+    err().print(Text.assemble((_("error: "), "bold red"), safe(sentence)), soft_wrap=True)
 
 
 def problem_text(problem: dict[str, Any], source: str) -> Text:

@@ -21,14 +21,14 @@ class HelpFormatter(DefaultFormatter):
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
         """Print the line that shows how a command is called."""
         if usage:
-            console.print(Text.assemble((_("Usage:") + " ", "bold"), str(usage)), soft_wrap=True)
+            console.print(Text.assemble((_("Usage: "), "bold"), str(usage)), soft_wrap=True)
 
 
 def usage_error(error: CycloptsError) -> Text:
     """Return a usage error as it is printed."""
-    text = Text.assemble((_("error:") + " ", "bold red"), safe(_sentence(error)))
+    text = Text.assemble((_("error: "), "bold red"), safe(_sentence(error)))
     if hint := _hint(error):
-        text.append("\n").append(_("hint:") + " ", style="cyan").append_text(safe(hint))
+        text.append("\n").append(_("hint: "), style="cyan").append_text(safe(hint))
     return text
 
 

@@ -14,7 +14,7 @@ from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import NotFound, Unavailable
 from plumber_core.model.states import TERMINAL_EXECUTION_STATES, ExecutionState
 from plumber_core.model.views import AttemptView, Event, ExecutionDetail, LogGrowth, LogSlice, StepExecutionView
-from plumber_core.terminal.feeds import HostFeed
+from plumber_core.terminal.feeds import HostFeed, Order
 from plumber_core.terminal.screen import Screen
 
 REFRESH = 10.0
@@ -61,6 +61,7 @@ class Watcher:
         self._steps: dict[str, StepExecutionView] = {}
         self._feeds: dict[str, HostFeed] = {}
         self._changed = asyncio.Event()
+        self._order = Order()
         self._readers = asyncio.Semaphore(READERS)
 
     async def run(self) -> ExecutionDetail:
@@ -129,7 +130,7 @@ class Watcher:
 
     def _feed(self, step: StepExecutionView) -> HostFeed:
         if (feed := self._feeds.get(step.host)) is None:
-            feed = self._feeds[step.host] = HostFeed(self._read_log, self._screen)
+            feed = self._feeds[step.host] = HostFeed(self._read_log, self._screen, self._order, self._changed.set)
             self._group.create_task(feed.run())
         return feed
 

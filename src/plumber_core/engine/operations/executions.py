@@ -56,14 +56,10 @@ class ExecutionOperations(Noun):
 
     async def show(self, *, execution: str) -> ExecutionDetail:
         await self.desk.allow("execution:show", execution)
-        # The cursor first: events that are committed while the rest is read are then seen twice, never missed.
-        event = await self.store.last_event()
-        found = await self.store.load(clean("execution", execution, 200))
-        if found is None:
+        picture = await self.store.picture(clean("execution", execution, 200))
+        if picture is None:
             raise NotFound(kind="execution", name=execution, nearest=None)
-        row, plan, _ = found
-        steps, attempts = await self.store.steps(row.id), await self.store.attempts(row.id)
-        return execution_detail(row, plan, steps, attempts, event)
+        return execution_detail(picture)
 
     async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
         caller = await self.desk.allow("execution:cancel", execution)

@@ -19,7 +19,7 @@ def run_request(caller: Caller, parameters: dict[str, Any] | None, reason: str, 
     """
     return Request(
         requested_by=caller.principal.name,
-        credential=caller.credential,
+        credential=caller.token_hash,
         parameters=parameters,
         reason=clean("reason", reason, 1000),
         request_id=None if request_id is None else clean("request_id", request_id, 200),

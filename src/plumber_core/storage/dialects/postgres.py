@@ -67,6 +67,17 @@ class PostgresDatabase:
         """Run ``work`` on a connection in autocommit: every statement sees what is committed."""
         return await self._again(self._single, work, repeat_lost=True)
 
+    async def snapshot(self, work: Callable[[Connection], Value]) -> Value:
+        """Run several reads that all see the same moment."""
+
+        async def once() -> Value:
+            async with self._engine.connect() as plain:
+                connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with connection.begin():
+                    return await connection.run_sync(work)
+
+        return await _retried(once, repeat_lost=True)
+
     async def write(self, work: Callable[[Connection], Value]) -> Value:
         """Run ``work`` in one transaction; serialisation failures and deadlocks try again."""
 

@@ -117,6 +117,20 @@ class SqliteDatabase:
         """Run ``work`` on a reader's connection."""
         return await self._in_thread(self._readers, self._read_engine, work, transaction=self.path is None)
 
+    async def snapshot(self, work: Callable[[Connection], Value]) -> Value:
+        """Run several reads that all see the same moment."""
+
+        def consistent(connection: Connection) -> Value:
+            if self.path is not None:
+                connection.exec_driver_sql("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                if self.path is not None:
+                    connection.exec_driver_sql("ROLLBACK")
+
+        return await self.read(consistent)
+
     async def write(self, work: Callable[[Connection], Value]) -> Value:
         """Run ``work`` in one transaction of the single writer."""
         return await self._in_thread(self._writer, self._engine, work, transaction=True)

@@ -26,6 +26,8 @@ _agent, _step = t.agents.c, t.step_executions.c
 _JSON = ("labels", "facts", "executors")
 _LIVE = tuple(sorted(LIVE_STEP_STATES))
 SERVER_SEEN = 15.0
+AWAY_AFTER = 10.0
+"""When no server has swept for this long, none could hear an agent: silence before now says nothing."""
 
 
 class AgentPart(StorePart):
@@ -94,7 +96,8 @@ class AgentPart(StorePart):
         await self.write(lambda c: insert_credential(c, "agent", id, secret, name="", seconds=None, data={}) and None)
 
     async def delete_agent(self, id: str) -> bool:
-        busy = select(_step.id).where(_step.agent_id == id, _step.state.in_(_LIVE)).limit(1)
+        unfinished = _step.state.in_((*_LIVE, "ready", "retry_wait"))
+        busy = select(_step.id).where(_step.agent_id == id, unfinished).limit(1)
 
         def work(connection: Connection) -> bool:
             if connection.execute(busy).first() is not None:
@@ -134,6 +137,9 @@ class AgentPart(StorePart):
                 ids = [id_ for id_, seconds in heard.items() if seconds == ago]
                 seen = now() - microseconds(ago)
                 connection.execute(update(t.agents).where(_agent.id.in_(ids)).values(last_seen_at=seen))
+            newest = connection.execute(select(func.max(t.servers.c.seen_at))).scalar_one()
+            if newest is None or newest < connection.execute(select(now() - microseconds(AWAY_AFTER))).scalar_one():
+                connection.execute(update(t.meta).values(accepting_since=now()))
             connection.execute(delete(t.servers).where(t.servers.c.id == server))
             connection.execute(insert(t.servers).values(id=server, seen_at=now()))
             alive = t.servers.c.seen_at > now() - microseconds(SERVER_SEEN)

@@ -48,17 +48,22 @@ class EventPart(StorePart):
         ]
 
     async def last_event(self) -> str:
-        query = (
-            select(_event.xid, _event.id)
-            .where(_event.xid < func.plumber_visible(type_=BigInteger))
-            .order_by(_event.xid.desc(), _event.id.desc())
-            .limit(1)
-        )
-        row = await self.read(lambda connection: connection.execute(query).first())
-        return f"{row.xid}.{row.id}" if row else START
+        return await self.read(last_cursor)
 
     async def add_event(self, kind: str, execution_id: str | None, agent_id: str | None, data: dict[str, Any]) -> None:
         def work(connection: Connection) -> None:
             insert_event(connection, kind, execution_id, agent_id, data)
 
         await self.write(work)
+
+
+def last_cursor(connection: Connection) -> str:
+    """Return the cursor of the newest visible event."""
+    query = (
+        select(_event.xid, _event.id)
+        .where(_event.xid < func.plumber_visible(type_=BigInteger))
+        .order_by(_event.xid.desc(), _event.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return f"{row.xid}.{row.id}" if row else START

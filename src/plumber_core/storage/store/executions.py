@@ -21,6 +21,7 @@ from plumber_core.storage.store.base import (
     optional_json,
     step_row,
 )
+from plumber_core.storage.store.events import last_cursor
 
 _execution, _step, _attempt, _progress = t.executions.c, t.step_executions.c, t.attempts.c, t.progress.c
 _WAITING = [state.value for state in WAITING_STEP_STATES]
@@ -32,16 +33,25 @@ class ExecutionPart(StorePart):
     """Implements the part of ``ports.ExecutionStore`` that is not hot."""
 
     async def load(self, execution_id: str) -> tuple[r.ExecutionRow, Plan, list[r.Progress]] | None:
-        def work(connection: Connection) -> tuple[r.ExecutionRow, Plan, list[r.Progress]] | None:
-            row = connection.execute(select(t.executions).where(_execution.id == execution_id)).first()
-            if row is None:
-                return None
-            columns = (_progress.stage, _progress.remaining, _progress.failed, _progress.control)
-            query = select(*columns).where(_progress.execution_id == execution_id).order_by(_progress.stage)
-            stages = [r.Progress(*values) for values in connection.execute(query)]
-            return execution_row(row), Plan.from_json(json.loads(row.plan)), stages
+        return await self.read(lambda connection: _load(connection, execution_id))
 
-        return await self.read(work)
+    async def picture(self, execution_id: str) -> r.Picture | None:
+        def work(connection: Connection) -> r.Picture | None:
+            loaded = _load(connection, execution_id)
+            if loaded is None:
+                return None
+            steps = select(t.step_executions).where(_step.execution_id == execution_id)
+            steps = steps.order_by(_step.step, _step.lane, _step.round)
+            attempts = select(t.attempts).where(_attempt.execution_id == execution_id).order_by(_attempt.number)
+            return r.Picture(
+                loaded[0],
+                loaded[1],
+                [step_row(row) for row in connection.execute(steps)],
+                [attempt_row(row) for row in connection.execute(attempts)],
+                last_cursor(connection),
+            )
+
+        return await self.database.snapshot(work)
 
     async def step_of(self, attempt_id: str) -> tuple[r.StepRow, r.AttemptRow] | None:
         query = (
@@ -104,15 +114,6 @@ class ExecutionPart(StorePart):
     async def cancel(self, execution_id: str, kill: bool) -> list[r.StepRow] | None:
         return await self.write(lambda connection: _cancel(connection, execution_id, kill))
 
-    async def steps(self, execution_id: str) -> list[r.StepRow]:
-        query = select(t.step_executions).where(_step.execution_id == execution_id)
-        query = query.order_by(_step.step, _step.lane, _step.round)
-        return [step_row(row) for row in await self.read(lambda connection: connection.execute(query).all())]
-
-    async def attempts(self, execution_id: str) -> list[r.AttemptRow]:
-        query = select(t.attempts).where(_attempt.execution_id == execution_id).order_by(_attempt.number)
-        return [attempt_row(row) for row in await self.read(lambda connection: connection.execute(query).all())]
-
     async def list_executions(
         self, task_id: str | None, state: ExecutionState | None, limit: int, before: str | None
     ) -> list[r.ExecutionRow]:
@@ -134,6 +135,16 @@ class ExecutionPart(StorePart):
     async def find_request(self, request_id: str) -> str | None:
         query = select(_execution.id).where(_execution.request_id == request_id)
         return await self.read(lambda connection: connection.execute(query).scalar_one_or_none())
+
+
+def _load(connection: Connection, execution_id: str) -> tuple[r.ExecutionRow, Plan, list[r.Progress]] | None:
+    row = connection.execute(select(t.executions).where(_execution.id == execution_id)).first()
+    if row is None:
+        return None
+    columns = (_progress.stage, _progress.remaining, _progress.failed, _progress.control)
+    query = select(*columns).where(_progress.execution_id == execution_id).order_by(_progress.stage)
+    stages = [r.Progress(*values) for values in connection.execute(query)]
+    return execution_row(row), Plan.from_json(json.loads(row.plan)), stages
 
 
 def _cancel(connection: Connection, execution_id: str, kill: bool) -> list[r.StepRow] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
 
 from plumber_core.model import records as r
 from plumber_core.storage import tables as t
@@ -13,13 +13,17 @@ from plumber_core.storage.store.base import StorePart, insert_event, microsecond
 _agent, _step, _attempt = t.agents.c, t.step_executions.c, t.attempts.c
 
 
+def _seen() -> ColumnElement[int]:
+    """When an agent was last heard; while no server could hear it, its clock stood still."""
+    accepting = select(t.meta.c.accepting_since).scalar_subquery()
+    return case((_agent.last_seen_at > accepting, _agent.last_seen_at), else_=accepting)
+
+
 class ReaperPart(StorePart):
     """Implements ``ports.ReaperStore``."""
 
     async def mark_unreachable(self, lease: float) -> list[r.StepRow]:
-        silent = select(_agent.id).where(
-            or_(_agent.last_seen_at.is_(None), _agent.last_seen_at < now() - microseconds(lease))
-        )
+        silent = select(_agent.id).where(_seen() < now() - microseconds(lease))
         # A step that was started a moment ago has a lease of its own from then.
         quiet = and_(_step.agent_id.in_(silent), _step.started_at < now() - microseconds(lease))
         which = and_(_step.state.in_(("running", "cancelling")), quiet)
@@ -57,13 +61,13 @@ class ReaperPart(StorePart):
             .outerjoin(t.agents, _agent.id == _step.agent_id)
             .where(
                 _step.state == "unreachable",
-                func.coalesce(_agent.last_seen_at, _step.started_at) < now() - microseconds(lost_after),
+                func.coalesce(_seen(), _step.started_at) < now() - microseconds(lost_after),
             )
         )
         return [step_row(row) for row in await self.read(lambda connection: connection.execute(query).all())]
 
     async def waiting_agents(self) -> list[str]:
         ready = select(_step.agent_id).where(_step.state == "ready")
-        cancelling = select(_step.agent_id).where(_step.state == "cancelling")
-        query = ready.union(cancelling)
+        told = select(_step.agent_id).where(_step.state.in_(("cancelling", "unreachable")))
+        query = ready.union(told)
         return list(await self.read(lambda connection: connection.execute(query).scalars().all()))

@@ -1,0 +1,1 @@
+"""Measures Plumber beside a hand-written path of the same hops, in one run: ``make bench``."""

@@ -1,0 +1,98 @@
+"""A third party's plugin, from its wheel: installed beside Plumber's own wheel in a fresh environment, it is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "plumber-executor-greet"
+
+
+class Installation:
+    """A fresh environment. What Plumber depends on comes from this one, so nothing is downloaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.python = folder / "bin" / "python"
+        venv.create(folder, with_pip=False, symlinks=True)
+        site = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
+        (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+
+    def install(self, *wheels: Path) -> None:
+        uv = [sys.executable, "-m", "uv", "pip", "install", "--python", self.python]
+        run(*uv, "--quiet", "--no-deps", "--no-index", "--offline", "--no-cache", *wheels, cwd=self.folder)
+
+    def run(self, *command: str | Path, stdin: str = "", code: int = 0, **env: str) -> str:
+        return run(self.python, *command, cwd=self.folder, stdin=stdin, code=code, **env)
+
+    def host(self, *arguments: str, stdin: str = "", code: int = 0, **env: str) -> str:
+        return self.run("-P", "-m", "plumber_core.runner.executor_host", *arguments, stdin=stdin, code=code, **env)
+
+
+def run(*command: str | Path, cwd: Path, stdin: str = "", code: int = 0, **env: str) -> str:
+    """Run a program and return what it printed; fails with its errors unless it ends with ``code``."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PLUMBER_", "PYTHON"))}
+    result = subprocess.run(
+        command, cwd=cwd, input=stdin, env=clean | env, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert result.returncode == code, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+def wheel(project: Path, folder: Path) -> Path:
+    """Build a project's wheel with what is installed here."""
+    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder, cwd=project)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    folders = [tmp_path_factory.mktemp(name) for name in ("plumber", "greet")]
+    wheels = [wheel(project, folder) for project, folder in zip((ROOT, EXAMPLE), folders, strict=True)]
+    made = Installation(tmp_path_factory.mktemp("fresh") / "venv")
+    made.install(*wheels)
+    return made
+
+
+def test_runs_from_the_wheels_and_not_from_this_checkout(installed: Installation) -> None:
+    code = "import plumber_core, plumber_executor_greet as g; print(plumber_core.__file__, g.__file__)"
+    for place in installed.run("-P", "-c", code).split():
+        assert place.startswith(str(installed.folder))
+
+
+def test_is_described_with_the_schema_of_its_parameters(installed: Installation) -> None:
+    found = {entry["kind"]: entry for entry in json.loads(installed.host("--describe"))}
+    assert {"greet", "http", "script", "shell"} <= set(found)
+    assert found["greet"]["schema"]["required"] == ["name"]
+    assert found["greet"]["schema"]["properties"]["times"]["maximum"] == 100
+    assert found["greet"]["summary"] == "Greets somebody, and hands the greeting on."
+
+
+def test_runs(installed: Installation, tmp_path: Path) -> None:
+    output = tmp_path / "attempt.out"
+    request = json.dumps({"params": {"name": "Ada", "times": 2}})
+    assert installed.host("greet", stdin=request, PLUMBER_OUTPUT=str(output)) == "Hello, Ada!\nHello, Ada!\n"
+    assert json.loads(output.read_text()) == {"greeting": "Hello, Ada!"}
+
+
+def test_is_gone_when_disabled(installed: Installation) -> None:
+    assert "greet" not in installed.host("--describe", PLUMBER_DISABLE_PLUGINS="greet")
+    installed.host("greet", stdin='{"params": {"name": "Ada"}}', code=127, PLUMBER_DISABLE_PLUGINS="greet")
+
+
+def test_its_own_tests_pass_on_the_wheel(installed: Installation) -> None:
+    printed = installed.run("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-q", EXAMPLE / "tests")
+    assert "8 passed, 1 skipped" in printed
+
+
+def test_its_command_is_one_of_plumbers(installed: Installation) -> None:
+    code = "from plumber_core.cli import main; main(['greet', 'Ada'])"
+    assert installed.run("-P", "-c", code) == "Hello, Ada!\n"
