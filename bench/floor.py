@@ -13,7 +13,10 @@ from bench.stamps import Stamps
 from support.processes import Processes, free_port
 from support.waiting import wait_until
 
-_UVICORN = ("--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio", "--no-access-log")
+_UVICORN = (
+    *("--loop", "uvloop", "--http", "httptools", "--ws", "websockets-sansio"),
+    *("--no-access-log", "--timeout-keep-alive", "600"),
+)
 
 
 class FloorSystem:

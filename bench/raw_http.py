@@ -9,18 +9,25 @@ from typing import Self
 class RawHttp:
     """A keep-alive connection on loopback; answers must have a Content-Length."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
-        self._reader, self._writer, self._head = reader, writer, head
+    def __init__(self, port: int, headers: dict[str, str]) -> None:
+        self._port = port
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in {"host": "127.0.0.1", **headers}.items())
 
     @classmethod
     async def connect(cls, port: int, **headers: str) -> Self:
         """Connect; ``headers`` go with every request."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return cls(reader, writer, f"host: 127.0.0.1\r\n{lines}")
+        http = cls(port, headers)
+        await http.again()
+        return http
+
+    async def again(self) -> None:
+        """Connect anew."""
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
 
     async def request(self, path: str, body: bytes = b"", method: str = "POST") -> tuple[int, bytes]:
         """Return the status and the body of the answer."""
+        if self._reader.at_eof():  # the server ends what was idle for long
+            await self.again()
         self._writer.write(f"{method} {path} HTTP/1.1\r\n{self._head}content-length: {len(body)}\r\n\r\n".encode() + body)
         head = await self._reader.readuntil(b"\r\n\r\n")
         lines = head.decode("latin-1").lower().split("\r\n")

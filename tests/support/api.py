@@ -15,7 +15,8 @@ ENDS = {"succeeded", "failed", "cancelled"}
 
 def start(server: RunningServer, *steps: dict[str, Any] | str, on: Any = "all", **task: Any) -> str:
     """Start an unsaved task and return the execution's id; a text is a step that runs it."""
-    listed = [{"name": f"s{n}", "run": s} if isinstance(s, str) else {"name": f"s{n}", **s} for n, s in enumerate(steps)]
+    named = [{"run": step} if isinstance(step, str) else step for step in steps]
+    listed = [{"name": f"s{number}", **step} for number, step in enumerate(named)]
     source = json.dumps({"name": "test", "on": on, "steps": listed, **task})
     return str(server.call("execution.start", source=source, format="json")["id"])
 

@@ -50,7 +50,7 @@ def receiving() -> Iterator[Receiver]:
             self.end_headers()
             self.wfile.write(b"" if self.command == "HEAD" else text)
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
 
         def log_message(self, format: str, *args: object) -> None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import json
@@ -19,6 +20,7 @@ from support.waiting import wait_until_sync
 PASSWORD = "correct horse battery"
 # One for all: making a client costs more than a call. No proxy, no certificates.
 HTTP = httpx.Client(trust_env=False, verify=False, timeout=30)
+atexit.register(HTTP.close)
 _STARTED = pytest.StashKey[list[Processes]]()
 
 

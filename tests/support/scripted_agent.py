@@ -24,6 +24,7 @@ from plumber_core.protocol.messages import (
     Welcome,
 )
 from plumber_core.protocol.peer import Peer
+from support.waiting import wait_until
 
 
 @dataclass
@@ -80,7 +81,13 @@ class ScriptedAgent:
         self.token, self.number = welcome.session, 0
         self._listener = asyncio.create_task(self._listen(self.peer))
         await self.beat()
+        await wait_until(self._asked)
         return welcome
+
+    def _asked(self) -> bool:
+        """Whether the server has looked for steps that waited for this agent: from now on new ones are pushed."""
+        connection = self.plumber._engine.connections.get(self.config.id)
+        return connection is None or not (connection.backlog or connection.claiming.locked())
 
     async def _listen(self, peer: Peer) -> None:
         async for delivery in peer.deliveries():

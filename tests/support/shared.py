@@ -11,9 +11,7 @@ from support.programs import RunningAgent, RunningServer, launch_agent, launch_s
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shared_server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningServer]:
+def shared_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server, once on SQLite and once on PostgreSQL."""
     folder = tmp_path_factory.mktemp(str(request.param))
     if request.param == "sqlite":

@@ -9,8 +9,13 @@ import sys
 import sysconfig
 import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from support.processes import Processes
+from support.programs import launch_server, wait_until_online, write_agent_json
+from support.waiting import wait_until_sync
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "plumber-executor-greet"
@@ -81,6 +86,26 @@ def test_runs(installed: Installation, tmp_path: Path) -> None:
     request = json.dumps({"params": {"name": "Ada", "times": 2}})
     assert installed.host("greet", stdin=request, PLUMBER_OUTPUT=str(output)) == "Hello, Ada!\nHello, Ada!\n"
     assert json.loads(output.read_text()) == {"greeting": "Hello, Ada!"}
+
+
+def test_a_real_agent_announces_it_and_runs_it(installed: Installation, processes: Processes, sqlite_url: str) -> None:
+    server = launch_server(processes, sqlite_url)
+    config = processes.folder / "agent.json"
+    write_agent_json(config, server.call("agent.create", name="greeter")["config"], server.url)
+    state = processes.folder / "state"
+    processes.start("greeter", [installed.folder / "bin" / "plumber-agent", "--config", config, "--state-dir", state])
+    wait_until_online(server, "greeter")
+    wait_until_sync(lambda: "greet" in server.call("agent.show", agent="greeter")["executors"], 30)
+    source = "{name: t, on: greeter, steps: [{name: g, uses: greet, with: {name: Ada}}]}"
+    begun = server.call("execution.start", source=source)
+
+    def ended() -> dict[str, Any] | None:
+        detail: dict[str, Any] = server.call("execution.show", execution=begun["id"])
+        return detail if detail["ended_at"] else None
+
+    detail = wait_until_sync(ended, 30)
+    assert detail["state"] == "succeeded", detail
+    assert detail["steps"][0]["attempts"][0]["outputs"] == {"greeting": "Hello, Ada!"}
 
 
 def test_is_gone_when_disabled(installed: Installation) -> None:

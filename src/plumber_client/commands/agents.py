@@ -146,7 +146,7 @@ def _row(agent: AgentView) -> tuple[str | Text, ...]:
 
 
 def _heard(agent: AgentView) -> str:
-    return _("{duration} ago", duration=ago(agent.last_seen_at)) if agent.last_seen_at else _("never")
+    return ago(agent.last_seen_at) or _("never")
 
 
 def _details(agent: AgentView) -> RenderableType:

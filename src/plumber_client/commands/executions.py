@@ -44,7 +44,7 @@ async def show(execution: Execution, /, *, output: Output = "table") -> None:
     """Show every step on every host."""
     async with server() as plumber:
         detail = await plumber.executions.show(execution=execution)
-    emit(detail, output, lambda: Group(_header(detail), Text(), summary(detail, out())))
+    emit(detail, output, lambda: Group(_header(detail), summary(detail, out())))
 
 
 async def watch(execution: Execution, /, *, output: Output = "table", raw: Raw = False) -> int:
@@ -107,7 +107,7 @@ def _row(execution: ExecutionSummary) -> tuple[str | Text, ...]:
         execution.id,
         execution.task,
         state_text(execution.state),
-        _("{duration} ago", duration=ago(execution.created_at)),
+        ago(execution.created_at),
         duration_text(execution.duration),
         execution.requested_by,
     )

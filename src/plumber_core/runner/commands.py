@@ -17,6 +17,7 @@ from plumber_core.runner.supervision import Command
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
 """All that a clean environment takes over from the agent."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DISABLED = "PLUMBER_DISABLE_PLUGINS"
 OWN_PREFIX = "PLUMBER_"
 """The agent's own settings, an enrolment token among them, never reach a command."""
 
@@ -35,7 +36,7 @@ def build_command(assignment: Assignment, around: Surroundings) -> Command:
     """Return what the supervisor has to spawn for an assignment."""
     spec = assignment.spec
     given = {name: str(value) for name, value in spec.env.items()}
-    environment = _inherited(spec, around.environment) | given | _told(assignment, around)
+    environment = _inherited(spec, around.environment) | given | _told(assignment, around) | _for_host(spec, around)
     return Command(
         argv=_shell(spec) if spec.uses == "shell" else _host(spec),
         env=environment,
@@ -89,6 +90,12 @@ def _account(known: Mapping[str, str]) -> dict[str, str]:
     except KeyError:
         return {"HOME": "/"}
     return {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name}
+
+
+def _for_host(spec: StepSpec, around: Surroundings) -> dict[str, str]:
+    """What is disabled on this agent is disabled where its executors run, too."""
+    disabled = around.environment.get(DISABLED)
+    return {DISABLED: disabled} if disabled and spec.uses != "shell" else {}
 
 
 def _told(assignment: Assignment, around: Surroundings) -> dict[str, str]:

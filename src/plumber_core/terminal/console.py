@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
+from typing import TextIO
 
 from rich.console import Console
 from rich.theme import Theme
@@ -14,7 +16,12 @@ _PLAIN = Theme({"repr.number": "none", "repr.str": "none"})
 @functools.cache
 def out() -> Console:
     """Return the console of answers; NO_COLOR, FORCE_COLOR and pipes are respected."""
-    return Console(highlight=False, theme=_PLAIN)
+    return Console(highlight=False, theme=_PLAIN, width=_width(sys.stdout))
+
+
+def _width(stream: TextIO) -> int | None:
+    """Return the width of what is no terminal: wide enough that other programs find whole lines."""
+    return None if stream.isatty() or os.environ.get("COLUMNS") else 120
 
 
 @functools.cache

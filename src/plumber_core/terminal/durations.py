@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from plumber_core.terminal.language import _
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
+
 
 def duration_text(seconds: float | None) -> str:
     """Return a duration in at most two units: ``42 ms``, ``2 m 05 s``, ``3 h 20 m``; empty for ``None``."""
@@ -34,5 +38,9 @@ def local_time(moment: datetime | None) -> str:
 
 
 def ago(moment: datetime | None) -> str:
-    """Return how long ago a time was, or an empty string."""
-    return duration_text((datetime.now(UTC) - moment).total_seconds()) if moment else ""
+    """Return how long ago a time was, in one unit, or an empty string."""
+    if moment is None:
+        return ""
+    seconds = max(0, round((datetime.now(UTC) - moment).total_seconds()))
+    size, unit = next(((s, u) for s, u in _UNITS if seconds >= s), (1, "s"))
+    return _("{duration} ago", duration=f"{seconds // size} {unit}")

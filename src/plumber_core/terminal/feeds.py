@@ -126,7 +126,9 @@ class HostFeed:
             # Known by a hint only: what ended before it is not known yet.
             self._refresh()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._next(), ORDER_PATIENCE)
+                async with asyncio.timeout(ORDER_PATIENCE):
+                    while track.view is None:
+                        await self._next()
         await self._order.wait_for_turn(track.step.index)
 
     async def _drain(self, track: Track) -> bool:

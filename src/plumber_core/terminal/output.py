@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from pydantic import BaseModel
-from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from plumber_core.terminal.console import out
-from plumber_core.terminal.language import _
+from plumber_core.terminal.language import N_, _
 from plumber_core.terminal.sanitise import sanitise
 
 Format = Literal["table", "json"]
+WHOLE = (N_("Id"), N_("State"), N_("Presence"), N_("Running"), N_("Started"), N_("Time"), N_("Created"))
+"""Columns whose cells are never broken: names and texts give way first."""
 Answer = BaseModel | Sequence[BaseModel]
 
 
@@ -41,12 +42,18 @@ def json_text(answer: Answer) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> RenderableType:
     """Return rows under headings, or a word when there are none; strings from others are made safe."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", show_edge=False)
+    shown = listing()
+    whole = {_(name) for name in WHOLE}
     for column in columns:
-        shown.add_column(column, overflow="fold", no_wrap=column == _("Id"))
+        shown.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:
         shown.add_row(*(cell if isinstance(cell, Text) else safe(cell) for cell in row))
     return shown if shown.row_count else Text(_("None."), style="dim")
+
+
+def listing() -> Table:
+    """Return an empty table in the one style of all lists."""
+    return Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
 
 
 def fields(pairs: Iterable[tuple[str, str | Text]]) -> Table:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +13,7 @@ from plumber_core.model.views import ExecutionDetail, StepExecutionView
 from plumber_core.terminal.durations import duration_text, span
 from plumber_core.terminal.language import _
 from plumber_core.terminal.outcome import exit_text, outcome_text, waiting_text
+from plumber_core.terminal.output import listing
 from plumber_core.terminal.sanitise import sanitise
 from plumber_core.terminal.words import state_text
 
@@ -32,7 +32,7 @@ def summary(detail: ExecutionDetail, console: Console) -> RenderableType:
         parts.append(step_table(shown[:ALL_ROWS]))
     if len(shown) > ALL_ROWS:
         parts.append(Text(_("… and {count} more", count=len(shown) - ALL_ROWS), style="dim"))
-    return Group(*parts, verdict(detail))
+    return Group(Text(), *parts, Text(), verdict(detail))
 
 
 def latest_rounds(steps: list[StepExecutionView]) -> list[StepExecutionView]:
@@ -46,7 +46,7 @@ def latest_rounds(steps: list[StepExecutionView]) -> list[StepExecutionView]:
 
 def step_table(steps: list[StepExecutionView]) -> Table:
     """Return one row for each step on each host; a step's name stands once."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    table = listing()
     table.add_column(_("Step"), overflow="fold")
     table.add_column(_("Host"), overflow="fold")
     table.add_column(_("State"), no_wrap=True)
@@ -95,7 +95,7 @@ def _without_word(step: StepExecutionView) -> str:
 
 
 def _count_table(steps: list[StepExecutionView]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
+    table = listing()
     table.add_column(_("Step"), overflow="fold")
     table.add_column(_("State"))
     for index in sorted({step.index for step in steps}):
