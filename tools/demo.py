@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace, home: Home, programs: Programs) -> int:
     code = cli.show("task", "run", "demo", "-p", "version=v1.2.3", "--watch")
     if options.exit:
         return code
-    _explain(home, url, _logged_in_command(home, before))
+    _explain(home, url, logged_in_command(home, before))
     return _serve(programs, home)
 
 
@@ -170,7 +170,7 @@ def _print(rows: list[tuple[str, str]]) -> None:
     print("\n" + "\n".join(f"{name:<7} {value}" for name, value in rows), flush=True)
 
 
-def _logged_in_command(home: Home, before: Profile) -> str:
+def logged_in_command(home: Home, before: Profile) -> str:
     """Return how to call the CLI, logged in.
 
     The user's own CLI is logged in too, unless it knows a server already that is not an earlier run of this demo.

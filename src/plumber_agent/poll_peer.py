@@ -90,7 +90,9 @@ class PollPeer:
         await self._call("never_ran", message)
 
     async def append(self, chunk: LogChunk) -> LogEnd:
-        answer = await self._post("/agent/v1/logs", encode_chunk(chunk), "application/octet-stream")
+        data = encode_chunk(chunk)
+        del chunk
+        answer = await self._post("/agent/v1/logs", data, "application/octet-stream")
         end = read_delivery("log_end", answer)
         if not isinstance(end, LogEnd):
             raise Disconnected("the answer to a log chunk cannot be read")

@@ -9,7 +9,7 @@ import msgspec
 
 from plumber_core.errors import PlumberError
 from plumber_core.protocol import codec
-from plumber_core.protocol.messages import Delivery
+from plumber_core.protocol.messages import Delivery, Reported
 from plumber_core.protocol.peer import Peer, PeerError, Refused, SessionOver
 from plumber_server.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, problem
 
@@ -76,11 +76,13 @@ def read(value: Any) -> Request:
 
 
 async def call(peer: Peer, request: Request) -> Any:
-    """Carry out a call and return the answer's JSON value.
+    """Carry out a call and return the answer as something that ``success`` can encode.
 
     Raises: what the peer raises.
     """
-    return codec.to_json(await getattr(peer, request.method)(request.message))
+    answer = await getattr(peer, request.method)(request.message)
+    # The hottest answer holds nothing whose kind must be told, so it is encoded in C as it is.
+    return answer if type(answer) is Reported else codec.to_json(answer)
 
 
 def success(id: Any, result: Any) -> bytes:
@@ -107,8 +109,8 @@ def error_of(error: Exception) -> dict[str, Any]:
 
 def notification(delivery: Delivery) -> bytes:
     """Return what the server pushes, as JSON."""
-    method = codec.METHOD_OF[type(delivery)]
-    return _encode({"jsonrpc": "2.0", "method": method, "params": codec.to_json(delivery)})
+    # The method tells the kind: nothing inside is a union, so it is encoded in C as it is.
+    return _encode({"jsonrpc": "2.0", "method": codec.METHOD_OF[type(delivery)], "params": delivery})
 
 
 def encode(value: Any) -> bytes:

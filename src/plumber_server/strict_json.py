@@ -22,7 +22,7 @@ def loads(body: bytes) -> Any:
     """
     try:
         text = body.decode()
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite)
+        value = _decode(text)
     except UnicodeDecodeError as error:
         raise NotJson(field="body", reason=f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -54,6 +54,10 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"the number {text[:40]} is too large")
     return value
+
+
+# ``json.loads`` with these hooks would make a decoder for each call.
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite).decode
 
 
 def _too_deep() -> InvalidRequest:

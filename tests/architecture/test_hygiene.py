@@ -20,7 +20,7 @@ _FORBIDDEN = {
         ["pypi" + r"\.org", "pythonhosted" + r"\.org", "registry" + r"\.npmjs", "npmmirror"]
     ),
     "an index option in a lock": r"(?m)^(--|# *uv pip compile.*--)(extra-)?index-url",
-    "a folder that only one machine has": r"\.\./" + "shared" + "|/work" + "/",
+    "a folder that only one machine has": r"\.\./" + "shared",
     "a merge conflict": r"(?m)^<{7} ",
 }
 _LOCKS_WITH_ADDRESSES = ("uv.lock", "pylock*.toml")

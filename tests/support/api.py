@@ -13,7 +13,7 @@ from support.waiting import wait_until_sync
 ENDS = {"succeeded", "failed", "cancelled"}
 
 
-def start(server: RunningServer, *steps: dict[str, Any] | str, on: Any = "all", **task: Any) -> str:
+def start(server: RunningServer, *steps: dict[str, Any] | str, on: Any = "one", **task: Any) -> str:
     """Start an unsaved task and return the execution's id; a text is a step that runs it."""
     named = [{"run": step} if isinstance(step, str) else step for step in steps]
     listed = [{"name": f"s{number}", **step} for number, step in enumerate(named)]

@@ -55,6 +55,11 @@ async def following(server: RunningServer, execution: str, after: str) -> AsyncI
             await asyncio.gather(follower.task, return_exceptions=True)
 
 
+def wait_until_begun(server: RunningServer, execution: str) -> None:
+    """Wait until the server has some of the second step's output."""
+    wait_until_printed(server, attempt_of(server, execution, 1), b"line 20\n")
+
+
 async def test_a_follower_goes_on_without_a_gap_or_a_repeat_and_the_step_ends_well(
     shared_server: RunningServer, shared_agent: RunningAgent, counting: Counting
 ) -> None:
@@ -91,7 +96,7 @@ def test_what_ended_while_the_server_was_away_is_recorded_once(
     shared_server: RunningServer, shared_agent: RunningAgent, counting: Counting
 ) -> None:
     execution = start(shared_server, "echo before", counting.step, "echo after")
-    wait_until_printed(shared_server, attempt_of(shared_server, execution, 1), b"line 20\n")
+    wait_until_begun(shared_server, execution)
     shared_server.process.kill()
     counting.stop()
     counting.wait_for_end()
@@ -103,7 +108,7 @@ def test_link_and_server_may_die_in_the_same_moment(
     shared_server: RunningServer, shared_agent: RunningAgent, counting: Counting
 ) -> None:
     execution = start(shared_server, "echo before", counting.step, "echo after")
-    wait_until_printed(shared_server, attempt_of(shared_server, execution, 1), b"line 20\n")
+    wait_until_begun(shared_server, execution)
     shared_server.process.kill()
     shared_agent.process.kill()
     counting.wait_for_more()

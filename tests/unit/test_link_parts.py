@@ -42,12 +42,12 @@ def test_permits_end_by_their_renewal() -> None:
     assert permits.until(1, 112.0) is None, "renewals that no permit can name any more are forgotten"
 
 
-def test_backoff_doubles_to_its_limit_and_starts_again_after_a_success() -> None:
+def test_backoff_grows_to_its_limit_and_starts_again_after_a_success() -> None:
     backoff = Backoff()
-    waits = [backoff.next() for _ in range(12)]
+    waits = [backoff.next() for _ in range(20)]
     assert 0.1 <= waits[0] <= 0.2
     assert all(
-        window / 2 <= wait <= window for wait, window in zip(waits, (0.2 * 2**i for i in range(7)), strict=False)
+        window / 2 <= wait <= window for wait, window in zip(waits, (0.2 * 1.5**i for i in range(7)), strict=False)
     )
     assert LONGEST / 2 <= waits[-1] <= LONGEST
     backoff.succeeded()

@@ -34,7 +34,13 @@ async def list_(*, output: Output = "table") -> None:
     async with server() as plumber:
         tokens = await plumber.tokens.list()
     rows = [
-        (t.id, t.name, local_time(t.created_at), local_time(t.expires_at) or _("never"), local_time(t.last_used_at))
+        (
+            t.id,
+            t.name,
+            local_time(t.created_at),
+            local_time(t.expires_at)[:10] or _("never"),
+            local_time(t.last_used_at),
+        )
         for t in tokens
     ]
     emit(tokens, output, lambda: table([_("Id"), _("Name"), _("Created"), _("Expires"), _("Last used")], rows))

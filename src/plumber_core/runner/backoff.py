@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 
 SHORTEST, LONGEST = 0.2, 30.0
-"""Seconds. The first retry after a success is quick: a restarted server should find its agents back at once."""
+GROWTH = 1.5
+"""Seconds, and the factor between two windows: a server that was away for a while finds its agents back within about
+half of that while again."""
 
 
 class Backoff:
-    """Jittered, doubling; the window counts from the last success, not from the call's start."""
+    """Jittered and growing; the window counts from the last success, not from the call's start."""
 
     def __init__(self, source: random.Random | None = None) -> None:
         self._random = source or random.Random()
@@ -21,5 +23,5 @@ class Backoff:
 
     def next(self) -> float:
         """Return the seconds to wait before the next try."""
-        window, self._window = self._window, min(LONGEST, self._window * 2)
+        window, self._window = self._window, min(LONGEST, self._window * GROWTH)
         return window * self._random.uniform(0.5, 1.0)

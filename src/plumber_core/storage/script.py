@@ -50,8 +50,10 @@ class Script:
         return cache[dialect]
 
     def _postgresql(self) -> tuple[TextClause, ...]:
-        parts = [f"g AS MATERIALIZED ({self.guard})"]
-        parts += [f"w{n} AS ({write} RETURNING 1)" for n, write in enumerate(self.writes)]
+        parts = [f"g AS MATERIALIZED ({self.guard})", "moment AS MATERIALIZED (SELECT plumber_now() AS at FROM g)"]
+        # One moment for all: a step must not seem to start before the one that it follows has ended.
+        writes = [write.replace("plumber_now()", "(SELECT at FROM moment)") for write in self.writes]
+        parts += [f"w{n} AS ({write} RETURNING 1)" for n, write in enumerate(writes)]
         whole = f"WITH {', '.join(parts)} SELECT count(*) FROM g"
         return (text(macros(whole, "postgresql").replace("{ok}", "EXISTS (SELECT 1 FROM g)")),)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from plumber_core.model import records as r
@@ -23,17 +23,13 @@ class TaskPart(StorePart):
         self, row: r.RevisionRow, name: str, description: str, expected: int | None
     ) -> tuple[r.TaskRow, bool] | None:
         def work(connection: Connection) -> tuple[r.TaskRow, bool] | None:
-            found = connection.execute(
-                select(*_COLUMNS, _revision.digest)
-                .join(t.revisions, and_(_revision.task_id == _task.id, _revision.number == _task.revision))
-                .where(_task.name == name, _task.deleted_at.is_(None))
-                .with_for_update(of=t.tasks)
-            ).first()
+            alive = (_task.name == name, _task.deleted_at.is_(None))
+            found = connection.execute(select(*_COLUMNS).where(*alive).with_for_update()).first()
             current = found.revision if found else 0
             if expected is not None and expected != current:
                 return None
-            if found and found.digest == row.digest:
-                return r.TaskRow(*found[:6]), False
+            if found and _digest(connection, found.id, current) == row.digest:
+                return r.TaskRow(*found), False
             task_id = found.id if found else row.task_id
             self._write(connection, task_id, name, description, current + 1, is_new=found is None)
             _insert_revision(connection, row, task_id, current + 1)
@@ -90,6 +86,11 @@ class TaskPart(StorePart):
     async def delete_task(self, id: str) -> bool:
         statement = update(t.tasks).where(_task.id == id, _task.deleted_at.is_(None)).values(deleted_at=now())
         return await self.write(lambda connection: connection.execute(statement).rowcount == 1)
+
+
+def _digest(connection: Connection, task: str, number: int) -> str | None:
+    query = select(_revision.digest).where(_revision.task_id == task, _revision.number == number)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def _insert_revision(connection: Connection, row: r.RevisionRow, task_id: str, number: int) -> None:

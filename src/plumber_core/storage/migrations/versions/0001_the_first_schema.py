@@ -23,6 +23,23 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for function in FUNCTIONS:
             op.execute(function)
+    _create_agents()
+    _create_credentials()
+    _create_events()
+    _create_executions()
+    _create_log_chunks()
+    _create_meta()
+    _create_servers()
+    _create_tasks()
+    _create_users()
+    _create_progress()
+    _create_revisions()
+    _create_step_executions()
+    _create_attempts()
+    op.execute("INSERT INTO meta (id, epoch, fleet_version, created_at) VALUES (1, 1, 1, plumber_now())")
+
+
+def _create_agents() -> None:
     op.create_table(
         "agents",
         sa.Column("id", sa.Text(), nullable=False),
@@ -47,6 +64,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),
         sa.UniqueConstraint("name", name=op.f("uq_agents_name")),
     )
+
+
+def _create_credentials() -> None:
     op.create_table(
         "credentials",
         sa.Column("id", sa.Text(), nullable=False),
@@ -66,6 +86,8 @@ def upgrade() -> None:
     with op.batch_alter_table("credentials", schema=None) as batch_op:
         batch_op.create_index("ix_credentials_owner_kind", ["owner", "kind"], unique=False)
 
+
+def _create_events() -> None:
     op.create_table(
         "events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -81,6 +103,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_events_execution_id_xid_id", ["execution_id", "xid", "id"], unique=False)
         batch_op.create_index("ix_events_xid_id", ["xid", "id"], unique=False)
 
+
+def _create_executions() -> None:
     op.create_table(
         "executions",
         sa.Column("id", sa.Text(), nullable=False),
@@ -113,6 +137,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_executions_state_id", ["state", "id"], unique=False)
         batch_op.create_index("ix_executions_task_id_id", ["task_id", "id"], unique=False)
 
+
+def _create_log_chunks() -> None:
     op.create_table(
         "log_chunks",
         sa.Column("attempt_id", sa.Text(), nullable=False),
@@ -122,6 +148,9 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("attempt_id", "start", name=op.f("pk_log_chunks")),
     )
+
+
+def _create_meta() -> None:
     op.create_table(
         "meta",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -131,12 +160,18 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_meta")),
     )
+
+
+def _create_servers() -> None:
     op.create_table(
         "servers",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
     )
+
+
+def _create_tasks() -> None:
     op.create_table(
         "tasks",
         sa.Column("id", sa.Text(), nullable=False),
@@ -157,6 +192,8 @@ def upgrade() -> None:
             sqlite_where=sa.text("deleted_at IS NULL"),
         )
 
+
+def _create_users() -> None:
     op.create_table(
         "users",
         sa.Column("id", sa.Text(), nullable=False),
@@ -166,6 +203,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("username", name=op.f("uq_users_username")),
     )
+
+
+def _create_progress() -> None:
     op.create_table(
         "progress",
         sa.Column("execution_id", sa.Text(), nullable=False),
@@ -176,6 +216,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["execution_id"], ["executions.id"], name=op.f("fk_progress_execution_id_executions")),
         sa.PrimaryKeyConstraint("execution_id", "stage", name=op.f("pk_progress")),
     )
+
+
+def _create_revisions() -> None:
     op.create_table(
         "revisions",
         sa.Column("task_id", sa.Text(), nullable=False),
@@ -190,6 +233,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["task_id"], ["tasks.id"], name=op.f("fk_revisions_task_id_tasks")),
         sa.PrimaryKeyConstraint("task_id", "number", name=op.f("pk_revisions")),
     )
+
+
+def _create_step_executions() -> None:
     op.create_table(
         "step_executions",
         sa.Column("id", sa.Text(), nullable=False),
@@ -235,6 +281,8 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'ready'"),
         )
 
+
+def _create_attempts() -> None:
     op.create_table(
         "attempts",
         sa.Column("id", sa.Text(), nullable=False),
@@ -278,7 +326,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("ended_at IS NULL"),
             sqlite_where=sa.text("ended_at IS NULL"),
         )
-    op.execute("INSERT INTO meta (id, epoch, fleet_version, created_at) VALUES (1, 1, 1, plumber_now())")
 
 
 def downgrade() -> None:
