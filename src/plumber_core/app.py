@@ -94,6 +94,12 @@ class Plumber:
         self._plugins = None
 
     @property
+    def plugins(self) -> PluginRegistry:
+        """The plugins of this process, open."""
+        assert self._plugins is not None, "open it first: async with Plumber(...)"
+        return self._plugins
+
+    @property
     def is_open(self) -> bool:
         """Whether calls can be served."""
         return self._plugins is not None
@@ -117,6 +123,7 @@ class Plumber:
         wakeups = self._engine.wakeups
         wakeups.on_agent = lambda agent: self._spawn_delivery(agent)
         await sweep(self._engine, 1)
+        await wakeups.greet()
         self._engine.spawn(self._logs.run(), "log writer")
         self._engine.spawn(wakeups.relay(), "relay")
         self._engine.spawn(self._store.listen(wakeups.heard), "listener")

@@ -27,19 +27,20 @@ class Settings(BaseSettings):
     that ``PLUMBER_CONFIG`` names holds the same names in lower case, and the ``[plugins]`` table.
     """
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    # Without case sensitivity the names of the file would match HOST, PORT and whatever else a shell sets.
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True, case_sensitive=True)
 
-    database_url: str = Field("sqlite:///plumber.db", validation_alias=_alias("database_url", "DATABASE_URL"))
+    database_url: str = Field(default="sqlite:///plumber.db", validation_alias=_alias("database_url", "DATABASE_URL"))
     """``sqlite:///FILE`` or ``postgresql://...`` as libpq writes it."""
-    host: str = Field("127.0.0.1", validation_alias=_alias("host"))
+    host: str = Field(default="127.0.0.1", validation_alias=_alias("host"))
     """The address to listen on."""
-    port: int = Field(52281, ge=0, le=65535, validation_alias=_alias("port", "SERVER_PORT"))
+    port: int = Field(default=52281, ge=0, le=65535, validation_alias=_alias("port", "SERVER_PORT"))
     """The port to listen on; 0 takes any free one."""
-    debug: bool = Field(False, validation_alias=_alias("debug", "DEBUG"))
+    debug: bool = Field(default=False, validation_alias=_alias("debug", "DEBUG"))
     """Readable logs with every request, instead of JSON."""
-    admin_password: SecretStr | None = Field(None, validation_alias=_alias("admin_password"))
+    admin_password: SecretStr | None = Field(default=None, validation_alias=_alias("admin_password"))
     """Of the first ``admin``; None makes a random one, which is printed once."""
-    public_url: str | None = Field(None, validation_alias=_alias("public_url"))
+    public_url: str | None = Field(default=None, validation_alias=_alias("public_url"))
     """Where agents and browsers reach this server; None takes the address that the caller used."""
     plugins: dict[str, Any] = Field(default_factory=dict, validation_alias="plugins")
     """The ``[plugins]`` table of the file."""

@@ -46,11 +46,11 @@ def _over(sizes: dict[str, int], most: int) -> list[str]:
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
-    assert _over(_function_sizes("src", "tests", "tools"), _FUNCTION_MOST) == []
+    assert _over(_function_sizes("src", "tests", "tools", "bench", "examples"), _FUNCTION_MOST) == []
 
 
 def test_no_file_is_longer_than_its_subject() -> None:
-    assert _over(_file_sizes("src", "tests", "tools"), _FILE_MOST) == []
+    assert _over(_file_sizes("src", "tests", "tools", "bench", "examples"), _FILE_MOST) == []
 
 
 def test_most_functions_are_short() -> None:

@@ -61,9 +61,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 @pytest.fixture
 def cli(server: RunningServer, tmp_path: Path) -> Cli:
     plumber = Cli(tmp_path)
-    answer = plumber("login", server.url, "--user", "admin", "--password-stdin", stdin=PASSWORD + "\n")
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout == f"Logged in: admin (user) at {server.url}\n"
+    # Not by password: tries are limited, also for tests.
+    assert plumber("login", server.url, "--token", server.token).returncode == 0
     (tmp_path / "demo.yaml").write_text(TASK)
     return plumber
 
@@ -136,9 +135,13 @@ def test_the_originals_set_config_works(server: RunningServer, tmp_path: Path) -
     assert PASSWORD not in (tmp_path / "conf" / "config.toml").read_text()
 
 
-def test_logging_out_ends_the_session(cli: Cli) -> None:
-    assert cli("logout").returncode == 0
-    assert cli("task", "list").returncode == 4
+def test_a_session_lasts_from_login_to_logout(server: RunningServer, tmp_path: Path) -> None:
+    plumber = Cli(tmp_path)
+    answer = plumber("login", server.url, "--user", "admin", "--password-stdin", stdin=PASSWORD + "\n")
+    assert answer.stdout == f"Logged in: admin (user) at {server.url}\n"
+    assert plumber("whoami").stdout == f"admin (user) at {server.url}\n"
+    assert plumber("logout").returncode == 0
+    assert plumber("task", "list").returncode == 4
 
 
 def test_an_agent_file_is_private(cli: Cli) -> None:
@@ -174,11 +177,8 @@ def test_ctrl_c_leaves_the_execution_running(cli: Cli, processes: Processes) -> 
 
 def test_output_is_seen_while_the_command_runs(cli: Cli, processes: Processes) -> None:
     command = "echo first; touch ready; while [ ! -e go ]; do sleep 0.02; done; printf 'last without newline'"
-    watching = processes.start(
-        "live",
-        [PROGRAMS / "plumber", "exec", "--on", "web-2", "--", f"cd '{cli.folder}'; {command}"],
-        **cli.environment,
-    )
+    line = ["exec", "--on", "web-2", "--", f"cd '{cli.folder}'; {command}"]
+    watching = processes.start("live", [PROGRAMS / "plumber", *line], **cli.environment)
     watching.wait_for_output("web-2 │ first", 30)
     assert watching.exit_code is None
     (cli.folder / "go").touch()

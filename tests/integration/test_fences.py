@@ -13,7 +13,7 @@ from plumber_core.model import limits
 from plumber_core.model.task import Step
 from plumber_core.protocol.frames import STDERR, STDOUT, encode_frame
 from plumber_core.protocol.messages import Ask, Cancel, Outcome, Report
-from plumber_core.protocol.peer import Refused, SessionOver
+from plumber_core.protocol.peer import Disconnected, Refused, SessionOver
 from support.embedded import only_step, show, start, states
 from support.scripted_agent import ScriptedAgent
 from support.waiting import wait_until
@@ -252,8 +252,9 @@ async def test_frames_that_are_none_are_refused(plumber: Plumber) -> None:
     await start(plumber, ONE)
     attempt = (await agent.take()).attempt
     for data in (b"\xff" * 20, encode_frame(STDOUT, 1, b"whole")[:-1]):
-        with pytest.raises(Refused):
+        with pytest.raises(Disconnected):
             await agent.append(attempt, 0, data)
+    assert (await plumber.read_log(attempt)).end == 0
 
 
 async def test_a_revoked_agent_is_refused_at_once_and_stays_so(plumber: Plumber) -> None:

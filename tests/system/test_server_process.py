@@ -77,6 +77,7 @@ def test_settings_come_from_the_environment_then_from_the_file(processes: Proces
     port = free_port()
     (tmp_path / "settings.toml").write_text(f'port = {port}\ndatabase_url = "sqlite:///from-file.db"\n')
     env = {"PLUMBER_CONFIG": str(tmp_path / "settings.toml"), "DATABASE_URL": "sqlite:///from-env.db"}
+    env |= {"HOST": "no.such.host", "PORT": "1", "PLUGINS": "nonsense"}
     processes.start("server", COMMAND, **env).wait_for_output(f"http://127.0.0.1:{port}", 20)
     assert (tmp_path / "from-env.db").exists()
     assert not (tmp_path / "from-file.db").exists()

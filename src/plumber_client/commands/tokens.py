@@ -7,8 +7,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from plumber_client.commands.connect import server
+from plumber_core.model.views import TokenInfo
 from plumber_core.terminal.console import out, remark
-from plumber_core.terminal.durations import local_time
+from plumber_core.terminal.durations import ago, local_time
 from plumber_core.terminal.language import _
 from plumber_core.terminal.options import Output
 from plumber_core.terminal.output import emit, safe, table
@@ -33,17 +34,8 @@ async def list_(*, output: Output = "table") -> None:
     """List the caller's tokens."""
     async with server() as plumber:
         tokens = await plumber.tokens.list()
-    rows = [
-        (
-            t.id,
-            t.name,
-            local_time(t.created_at),
-            local_time(t.expires_at)[:10] or _("never"),
-            local_time(t.last_used_at),
-        )
-        for t in tokens
-    ]
-    emit(tokens, output, lambda: table([_("Id"), _("Name"), _("Created"), _("Expires"), _("Last used")], rows))
+    columns = [_("Id"), _("Name"), _("Created"), _("Expires"), _("Last used")]
+    emit(tokens, output, lambda: table(columns, (_row(token) for token in tokens)))
 
 
 async def revoke(id: Annotated[str, Parameter(help=_("The token's id, see `plumber token list`."))], /) -> None:
@@ -51,3 +43,8 @@ async def revoke(id: Annotated[str, Parameter(help=_("The token's id, see `plumb
     async with server() as plumber:
         await plumber.tokens.revoke(id=id)
     out().print(safe(_("Revoked {name}.", name=id)))
+
+
+def _row(token: TokenInfo) -> tuple[str, ...]:
+    expires = local_time(token.expires_at)[:10] or _("never")
+    return (token.id, token.name, local_time(token.created_at), expires, ago(token.last_used_at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import NoReturn
@@ -31,7 +32,7 @@ from plumber_core.protocol.messages import (
     Start,
     Welcome,
 )
-from plumber_core.protocol.peer import Disconnected, Refused, SessionOver
+from plumber_core.protocol.peer import Disconnected, SessionOver
 
 ASK_AFTER = 2.0
 """An attempt that was handed out less than this many seconds ago may still be on its way."""
@@ -46,6 +47,7 @@ class EnginePeer:
         self._agent_id = agent_id
         self._credential = credential
         self._connection: Connection | None = None
+        self._greeted = asyncio.Event()
         self._closed = False
 
     async def hello(self, message: Hello) -> Welcome:
@@ -57,6 +59,7 @@ class EnginePeer:
         if connection is not None and not self._closed:
             self._connection = connection
             self._engine.connections.add(connection)
+            self._greeted.set()
         return welcome
 
     async def renew(self, message: Renew) -> Renewed:
@@ -149,17 +152,17 @@ class EnginePeer:
         return LogEnd(chunk.attempt, end)
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
-        connection = self._connection
-        while connection is not None and not self._closed:
+        await self._greeted.wait()
+        while (connection := self._connection) is not None and not self._closed:
             delivery = await connection.outbox.get()
-            if delivery is None:
-                return
-            yield delivery
-            if isinstance(delivery, Goodbye):
+            if delivery is not None:
+                yield delivery
+            if isinstance(delivery, Goodbye) or (delivery is None and connection is self._connection):
                 return
 
     async def close(self) -> None:
         self._closed = True
+        self._greeted.set()
         if self._connection is not None:
             self._engine.connections.remove(self._connection)
 
@@ -176,8 +179,6 @@ class EnginePeer:
 
 def _translate(error: Exception) -> NoReturn:
     """Turn the engine's errors into what a peer raises."""
-    if isinstance(error, (Unavailable, ConnectionError)):
+    if isinstance(error, (Unavailable, ConnectionError, ProtocolError)):
         raise Disconnected(str(error)) from error
-    if isinstance(error, ProtocolError):
-        raise Refused(str(error)) from error
     raise error

@@ -45,6 +45,9 @@ async def report(engine: Engine, connection: Connection, logs: LogWriter, messag
     end = message.tail_offset + len(message.tail)
     if message.tail:
         grew(engine, message.attempt, end)
+    elif message.outcome.log_end:
+        found = await engine.store.step_of(message.attempt)
+        end = found[1].log_end if found else 0
     if 0 < message.outcome.log_end != len(message.tail):
         engine.spawn(verify(engine, message.attempt), "verify")
     if connection.backlog:

@@ -109,6 +109,12 @@ class Wakeups:
                 follower.growth[growth.attempt] = growth
                 follower.wake()
 
+    async def greet(self) -> None:
+        """Let the other replicas know of this one now: their next sweep would find it seconds later."""
+        if self.others:
+            with contextlib.suppress(PlumberError):
+                await self._store.notify(self._payload([]))
+
     async def relay(self) -> None:
         """Send hints to the other replicas until cancelled: at once, then merged."""
         while True:
@@ -125,7 +131,10 @@ class Wakeups:
         hints += [{"g": [g.execution, g.step_execution, g.attempt, g.end]} for g in self._growth.values()]
         self._agents, self._executions, self._growth = set(), set(), {}
         pieces = (hints[n : n + IDS_PER_MESSAGE // 2] for n in range(0, len(hints), IDS_PER_MESSAGE // 2))
-        return [json.dumps({"s": self._server_id, "h": piece}, separators=(",", ":")) for piece in pieces]
+        return [self._payload(piece) for piece in pieces]
+
+    def _payload(self, hints: list[dict[str, object]]) -> str:
+        return json.dumps({"s": self._server_id, "h": hints}, separators=(",", ":"))
 
     def heard(self, payload: str) -> None:
         """Act on another replica's hints; what cannot be read is nobody's loss."""
@@ -133,6 +142,7 @@ class Wakeups:
             message = json.loads(payload)
             if message["s"] == self._server_id:
                 return
+            self.others = True
             for hint in message["h"]:
                 self._act(hint)
         except (ValueError, KeyError, TypeError):

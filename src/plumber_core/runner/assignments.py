@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from plumber_core.errors import PlumberError, SpoolUnwritable, Unavailable
@@ -21,14 +20,6 @@ from plumber_core.runner.uploads import Line
 log = logging.getLogger("plumber.agent")
 
 
-@dataclass(slots=True)
-class Waiting:
-    """An assignment between its arrival and its command."""
-
-    assignment: Assignment
-    cancelled: bool
-
-
 class Assignments:
     """Handles one session's assignments, questions and cancels. Nothing here blocks the caller."""
 
@@ -37,7 +28,8 @@ class Assignments:
         self._permits = permits
         self._slots = slots
         self._around = around
-        self._waiting: dict[str, Waiting] = {}
+        self._waiting: dict[str, bool] = {}
+        """Attempts between their arrival and their spawn, and whether they were cancelled meanwhile."""
 
     def assign(self, assignment: Assignment) -> None:
         """Start it, unless it belongs to another session or epoch, or the journal has it."""
@@ -46,7 +38,7 @@ class Assignments:
             return
         if attempt in self._waiting or line.attempts.find(attempt) or line.attempts.last_word(attempt):
             return
-        self._waiting[attempt] = Waiting(assignment, assignment.cancel)
+        self._waiting[attempt] = assignment.cancel
         self._start(self._carry_out, assignment)
 
     def ask(self, question: Ask) -> None:
@@ -56,7 +48,7 @@ class Assignments:
         if tracked := line.attempts.find(attempt):
             self._answer(tracked, assignment.cancel)
         elif attempt in self._waiting:
-            self._waiting[attempt].cancelled |= assignment.cancel
+            self._waiting[attempt] |= assignment.cancel
         elif word := line.attempts.last_word(attempt):
             if assignment.session != line.session:
                 self._start(self._tell_again, attempt, word)
@@ -82,7 +74,7 @@ class Assignments:
             if tracked.occupies:
                 self._start(line.supervisor.cancel, attempt, grace=order.grace, kill=order.kill)
         elif attempt in self._waiting:
-            self._waiting[attempt].cancelled = True
+            self._waiting[attempt] = True
         elif not line.attempts.last_word(attempt):
             self._start(self.give_back, attempt, "cancelled")
 
@@ -108,7 +100,7 @@ class Assignments:
                 return
             if not await self._slots.wait(until):
                 await self.give_back(attempt, "busy")
-            elif self._waiting[attempt].cancelled:
+            elif self._waiting[attempt]:
                 await self.give_back(attempt, "cancelled")
             else:
                 await self._spawn(assignment, until)

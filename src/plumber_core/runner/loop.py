@@ -63,7 +63,6 @@ class AgentLoop:
         self._chain = chain
         self._greeter = Greeter(chain, Profile(slots, version, facts or {}))
         self._workdir = workdir
-        self._limit = slots
         self._executors = executors
         self._describe = describe
         self._attempts = Attempts()

@@ -11,14 +11,13 @@ rows where that exists. Both databases know ``plumber_now()`` and ``plumber_xid(
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import Connection, TextClause, text
 
 _ROWS = re.compile(r"\{rows:(\w+)\}")
 _LOCK = re.compile(r"\{lock:([\w, ]+)\}")
+_PARAMETER = re.compile(r":(\w+)")
 
 
 @dataclass(frozen=True)
@@ -30,36 +29,23 @@ class Script:
 
     def __post_init__(self) -> None:
         assert all("{ok}" in write for write in self.writes), "an unguarded write"
-        object.__setattr__(self, "_compiled", {})
 
-    def run(self, connection: Connection, parameters: dict[str, Any]) -> bool:
-        """Carry the script out and say whether the guard held."""
-        compiled = self._for(connection.dialect.name)
-        if len(compiled) == 1:
-            return bool(connection.execute(compiled[0], parameters).scalar_one())
-        if connection.execute(compiled[0], parameters).first() is None:
-            return False
-        for statement in compiled[1:]:
-            connection.execute(statement, parameters)
-        return True
-
-    def _for(self, dialect: str) -> tuple[TextClause, ...]:
-        cache: dict[str, tuple[TextClause, ...]] = getattr(self, "_compiled")  # noqa: B009 - frozen dataclass
-        if dialect not in cache:
-            cache[dialect] = self._postgresql() if dialect == "postgresql" else self._sqlite()
-        return cache[dialect]
-
-    def _postgresql(self) -> tuple[TextClause, ...]:
+    @functools.cached_property
+    def postgresql(self) -> tuple[bytes, tuple[str, ...]]:
+        """The one statement, which counts 1 if the guard held, with the names of its parameters ``$1``, ``$2``, ..."""
         parts = [f"g AS MATERIALIZED ({self.guard})", "moment AS MATERIALIZED (SELECT plumber_now() AS at FROM g)"]
         # One moment for all: a step must not seem to start before the one that it follows has ended.
         writes = [write.replace("plumber_now()", "(SELECT at FROM moment)") for write in self.writes]
         parts += [f"w{n} AS ({write} RETURNING 1)" for n, write in enumerate(writes)]
-        whole = f"WITH {', '.join(parts)} SELECT count(*) FROM g"
-        return (text(macros(whole, "postgresql").replace("{ok}", "EXISTS (SELECT 1 FROM g)")),)
+        whole = macros(f"WITH {', '.join(parts)} SELECT count(*) FROM g", "postgresql")
+        whole = whole.replace("{ok}", "EXISTS (SELECT 1 FROM g)")
+        names = tuple(dict.fromkeys(_PARAMETER.findall(whole)))
+        return _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", whole).encode(), names
 
-    def _sqlite(self) -> tuple[TextClause, ...]:
-        texts = (self.guard, *self.writes)
-        return tuple(text(macros(part, "sqlite").replace("{ok}", "1 = 1")) for part in texts)
+    @functools.cached_property
+    def sqlite(self) -> tuple[str, ...]:
+        """The guard, which selects a row if it holds, and the writes; parameters are ``:name``."""
+        return tuple(macros(part, "sqlite").replace("{ok}", "1 = 1") for part in (self.guard, *self.writes))
 
 
 def macros(sql: str, dialect: str) -> str:

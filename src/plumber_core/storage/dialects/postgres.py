@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plumber_core.errors import MissingExtra, Unavailable
@@ -54,12 +54,16 @@ class PostgresDatabase:
             connect_args=arguments,
             isolation_level="AUTOCOMMIT",
         )
+        from plumber_core.storage.dialects.hot_connections import HotConnections
+
+        self._hot = HotConnections(self._engine.dialect.create_connect_args(url)[1] | arguments)
 
     async def open(self) -> None:
         """Nothing to prepare: pools connect when first used."""
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._hot.close()
         await self._engine.dispose()
         await self._single.dispose()
 
@@ -89,7 +93,17 @@ class PostgresDatabase:
 
     async def hot(self, script: Script, parameters: dict[str, Any]) -> bool:
         """Carry out a guarded write as one statement."""
-        return await self._again(self._single, lambda c: script.run(c, parameters), repeat_lost=False)
+        return await _retried(lambda: self._hot_once(script, parameters), repeat_lost=False)
+
+    async def _hot_once(self, script: Script, parameters: dict[str, Any]) -> bool:
+        import psycopg
+
+        try:
+            return await self._hot.run(script, parameters)
+        except psycopg.IntegrityError as error:
+            raise IntegrityError(None, None, error) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise OperationalError(None, None, error) from error
 
     async def single(self, work: Callable[[Connection], Value]) -> Value:
         """Run ``work``, which is one writing statement, without a transaction block of its own."""
