@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get
@@ -12,6 +11,7 @@ from litestar.types import ControllerRouterHandler
 
 from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import InvalidRequest
+from plumber_core.model.views import LogSlice
 from plumber_core.protocol.frames import HEADER, MAX_CHUNK, MAX_FRAME, STDERR, STDOUT
 from plumber_server.auth import declare
 from plumber_server.frames import PIECE, stream_bytes, stream_text
@@ -50,22 +50,23 @@ async def _frames(plane: ControlPlane, attempt: str, offset: int, limit: int) ->
     if not piece.data and offset < piece.end:
         # The next frame alone is over the limit: a reader must still come further.
         piece = await plane.read_log(attempt, offset, MAX_FRAME + HEADER.size)
-    headers = {"plumber-log-end": str(piece.end), "plumber-log-complete": str(piece.complete).lower()}
-    return Response(piece.data, media_type=FRAMES, headers=headers)
+    return Response(piece.data, media_type=FRAMES, headers=_state(piece))
 
 
 async def _text(plane: ControlPlane, attempt: str, stream: str | None) -> Stream:
-    chunks = await _begin(plane, attempt, stream)
-    return Stream(stream_text(chunks), media_type="text/plain")
+    first = await plane.read_log(attempt, 0, PIECE)
+    chunks = stream_bytes(plane, attempt, _STREAMS[stream], first)
+    return Stream(stream_text(chunks), media_type="text/plain", headers=_state(first))
 
 
 async def _raw(plane: ControlPlane, attempt: str, stream: str | None) -> Stream:
-    chunks = await _begin(plane, attempt, stream or "stdout")
-    headers = {"content-disposition": f'attachment; filename="{stream or "stdout"}.log"'}
+    # The first piece is read before the answer begins, so that what is wrong can still be said.
+    first = await plane.read_log(attempt, 0, PIECE)
+    chunks = stream_bytes(plane, attempt, _STREAMS[stream or "stdout"], first)
+    headers = {"content-disposition": f'attachment; filename="{stream or "stdout"}.log"', **_state(first)}
     return Stream(chunks, media_type="application/octet-stream", headers=headers)
 
 
-async def _begin(plane: ControlPlane, attempt: str, stream: str | None) -> AsyncIterator[bytes]:
-    """Read the first piece before the answer begins, so that what is wrong can still be said."""
-    first = await plane.read_log(attempt, 0, PIECE)
-    return stream_bytes(plane, attempt, _STREAMS[stream], first)
+def _state(piece: LogSlice) -> dict[str, str]:
+    """Say how far the log goes, and whether something will follow: it may outlast its command for a moment."""
+    return {"plumber-log-end": str(piece.end), "plumber-log-complete": str(piece.complete).lower()}

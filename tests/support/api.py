@@ -82,6 +82,16 @@ def log_digest(server: RunningServer, attempt: str, stream: str) -> tuple[int, s
     return length, digest.hexdigest()
 
 
+def wait_until_complete(server: RunningServer, attempt: str, timeout: float = 60.0) -> None:
+    """Wait until the server has all of an attempt's log: it may outlast the command for a moment."""
+
+    def complete() -> bool:
+        answer = HTTP.get(f"{server.url}/logs/{attempt}", params={"limit": 1}, headers=_authorization(server))
+        return answer.headers["plumber-log-complete"] == "true"
+
+    wait_until_sync(complete, timeout, f"the whole log of {attempt}")
+
+
 def wait_until_printed(server: RunningServer, attempt: str, text: bytes, stream: str = "stdout") -> None:
     """Wait until the server has durable output of an attempt that contains ``text``."""
     wait_until_sync(lambda: text in raw_log(server, attempt, stream), 20, f"{text!r} in the log of {attempt}")

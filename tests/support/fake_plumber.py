@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from plumber_core.control.plane import operations
 from plumber_core.errors import Forbidden, NotFound, Unauthenticated
 from plumber_core.model.views import Event, LogGrowth, LogSlice, Principal
+from plumber_core.plugins.manager import PluginManager
+from plumber_core.plugins.settings import PluginSettings
 from plumber_core.protocol import messages as m
 from plumber_core.protocol.frames import whole_length
 from plumber_core.protocol.peer import Refused, SessionOver
@@ -174,6 +177,7 @@ class FakePlumber:
         self.revoked: set[str] = set()
         self.healthy = True
         self.original = FakeOriginal(self)
+        self.plugins = SimpleNamespace(manager=PluginManager(PluginSettings()))
         self.addresses: list[str] = []
 
     async def __aenter__(self) -> FakePlumber:

@@ -9,7 +9,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from support.api import attempt_of, ended, log_digest, only_attempt, raw_log, run, show, start, wait_until_printed
+from support.api import (
+    attempt_of,
+    ended,
+    log_digest,
+    only_attempt,
+    raw_log,
+    run,
+    show,
+    start,
+    wait_until_complete,
+    wait_until_printed,
+)
 from support.memory import MB, Watched, supervisor_of
 from support.processes import those_of
 from support.programs import RunningAgent, RunningServer
@@ -55,6 +66,7 @@ def test_much_binary_output_is_exact_on_both_streams_within_bounded_memory(
         assert show(shared_server, execution)["state"] == "running"
         (tmp_path / "go").touch()
         shown = ended(shared_server, execution, 60)
+        wait_until_complete(shared_server, attempt)
         found = [log_digest(shared_server, attempt, stream) for stream in ("stdout", "stderr")]
     starts = range(0, SIZE, PIECE)
     assert found[0] == pieces(1, (min(PIECE, SIZE - offset) for offset in starts))
