@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -35,6 +37,7 @@ from plumber_core.storage.store import SqlStore
 
 SYSTEM = Principal(kind="system", id="system", name="system")
 ADMIN = "admin"
+LOGS_AFTER_END = 30.0
 
 
 class Plumber:
@@ -228,14 +231,29 @@ class Plumber:
         return await self.wait(begun.id)
 
     async def wait(self, execution: str) -> ExecutionDetail:
-        """Wait for an execution's end and return it."""
+        """Wait until an execution has ended and its logs are complete, and return it.
+
+        Logs of agents that fell silent are waited for at most ``LOGS_AFTER_END`` seconds.
+        """
         detail = await self.executions.show(execution=execution)
-        if detail.state in TERMINAL_EXECUTION_STATES:
-            return detail
-        async for event in self.follow(execution=execution, after=detail.event):
-            if isinstance(event, Event) and event.kind in _ENDS:
-                break
-        return await self.executions.show(execution=execution)
+        if detail.state not in TERMINAL_EXECUTION_STATES:
+            async with contextlib.aclosing(events.follow(self._engine, execution, detail.event)) as items:
+                async for item in items:
+                    if isinstance(item, Event) and item.kind in _ENDS:
+                        break
+        return await self._with_logs(execution)
+
+    async def _with_logs(self, execution: str) -> ExecutionDetail:
+        subscription = self._engine.wakeups.subscribe(execution)
+        patience = time.monotonic() + LOGS_AFTER_END
+        try:
+            while True:
+                detail = await self.executions.show(execution=execution)
+                if _logs_complete(detail) or time.monotonic() > patience:
+                    return detail
+                await subscription.wait(1.0)
+        finally:
+            self._engine.wakeups.unsubscribe(subscription)
 
     # ---- looking after it
 
@@ -266,6 +284,13 @@ class Plumber:
         for number, connection in enumerate(connections):
             connection.push(Goodbye(spread * number / max(1, len(connections))))
         self._engine.wakeups.end_all()
+
+
+def _logs_complete(detail: ExecutionDetail) -> bool:
+    """Whether every attempt that an agent has reported has its whole log; of the others nothing more is known."""
+    reported = {"succeeded", "failed", "timed_out", "cancelled"}
+    attempts = (attempt for step in detail.steps for attempt in step.attempts)
+    return all(attempt.log_complete for attempt in attempts if attempt.state in reported)
 
 
 _ENDS = {f"execution.{state}" for state in TERMINAL_EXECUTION_STATES}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 from plumber_core.engine.core import Engine
@@ -18,7 +18,7 @@ def moment(microseconds: int) -> datetime:
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
 
 
-async def follow(engine: Engine, execution: str | None, after: str | None) -> AsyncIterator[Event | LogGrowth]:
+async def follow(engine: Engine, execution: str | None, after: str | None) -> AsyncGenerator[Event | LogGrowth, None]:
     """Yield events after a cursor, then live ones and hints of grown logs, until this replica stops."""
     subscription = engine.wakeups.subscribe(execution)
     try:
