@@ -15,6 +15,11 @@ TOKEN_VARIABLE = "PLUMBER_ENROLL_TOKEN"  # noqa: S105 - the name of a variable
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line; exits with 2 and a usage line when it is wrong."""
+    return make_parser().parse_args(arguments)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
     parser = argparse.ArgumentParser(
         prog="plumber-agent",
         description="Runs steps on this server for a Plumber control plane. It dials out and listens on nothing.",
@@ -23,7 +28,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     _add_running(parser)
     _add_enrolment(parser)
     parser.add_argument("--version", action="version", version=f"plumber-agent {__version__}")
-    return parser.parse_args(arguments)
+    return parser
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:

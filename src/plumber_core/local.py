@@ -6,8 +6,9 @@ import asyncio
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
+from plumber_core.control.nouns import Agents
 from plumber_core.errors import NotFound, StartupError
 from plumber_core.protocol.peer import Peer
 from plumber_core.runner.describe import describe_executors
@@ -16,11 +17,17 @@ from plumber_core.runner.loop import AgentLoop
 from plumber_core.runner.session_chain import SessionChain, write_durably
 from plumber_core.runner.supervision import SupervisorClient
 
-if TYPE_CHECKING:
-    from plumber_core.app import Plumber
-
 NAME = "local"
 CONNECT_LIMIT = 10.0
+
+
+class Host(Protocol):
+    """What the local agent needs of the control plane that it belongs to."""
+
+    @property
+    def agents(self) -> Agents: ...
+
+    async def agent_peer(self, token: str) -> Peer: ...
 
 
 class LocalAgent:
@@ -32,7 +39,7 @@ class LocalAgent:
             the context then ends what runs.
     """
 
-    def __init__(self, plumber: Plumber, state_dir: Path | None) -> None:
+    def __init__(self, plumber: Host, state_dir: Path | None) -> None:
         self._plumber = plumber
         self._state_dir = state_dir
         self._stack = AsyncExitStack()

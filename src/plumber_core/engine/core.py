@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plumber_core.engine.caches import Executions, Fleet
 from plumber_core.engine.connections import Connections
+from plumber_core.engine.source import Source
 from plumber_core.engine.wakeups import Wakeups
 from plumber_core.ids import new_id
 from plumber_core.ports import Store
-
-if TYPE_CHECKING:
-    from plumber_core.engine.submit import Source
 
 
 class Engine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -91,7 +92,11 @@ async def finish(engine: Engine, ending: Ending, keep: Connection | None = None)
             prepared.release()
             raise
         if written:
-            return Finished(True, _after(engine, memory, ending, move, prepared, keep))
+            following = _after(engine, memory, ending, move, prepared, keep)
+            if prepared.bound and following is None:
+                # Another agent's turn now: its assignment must not wait for our answer to this one.
+                await asyncio.sleep(0)
+            return Finished(True, following)
         prepared.release()
         engine.counts["plumber_guard_retries_total"] += 1
     raise Unavailable(reason="this execution is busy")

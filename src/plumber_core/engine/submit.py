@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from plumber_core.engine.core import Engine
+from plumber_core.engine.source import Source
 from plumber_core.engine.starts import Prepared, prepare
 from plumber_core.errors import Conflict, Unauthenticated
 from plumber_core.ids import new_id
 from plumber_core.model.records import NewExecution
-from plumber_core.model.task import Task
 from plumber_core.planning.advance import first_steps
 from plumber_core.planning.expand import expand
 from plumber_core.planning.parameters import bind
 
 TRIES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What is run. ``current`` is the task's newest revision when ``revision`` was chosen as the newest."""
-
-    task: Task
-    task_id: str | None = None
-    revision: int | None = None
-    current: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +87,6 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
     prepared.commit(engine)
     engine.counts["plumber_executions_started_total"] += 1
     engine.wakeups.changed(execution)
+    # The agents first: whoever asked has an answer either way.
+    await asyncio.sleep(0)
     return execution

@@ -8,7 +8,8 @@ decodes one for each execution that it meets.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, Literal, Self
 
 OnFailure = Literal["stop", "continue"]
@@ -60,8 +61,11 @@ class Plan:
     """Agent id -> its labels and facts when the targets were frozen; only where an expression reads them."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values only."""
-        return asdict(self)
+        """Return JSON values only; they share what is inside with the plan."""
+        values = {name: getattr(self, name) for name in _names(Plan)}
+        steps = [{name: getattr(step, name) for name in _names(PlanStep)} for step in self.steps]
+        stages = [{"chain": stage.chain, "hosts": stage.hosts} for stage in self.stages]
+        return {**values, "steps": steps, "stages": stages}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
@@ -73,3 +77,8 @@ class Plan:
     def stage_of(self, step: int) -> int:
         """Return the index of the stage whose chain holds the step with this index."""
         return next(index for index, stage in enumerate(self.stages) if step in stage.chain)
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pwd
@@ -85,8 +86,13 @@ def _account(known: Mapping[str, str]) -> dict[str, str]:
     """Return HOME, USER and LOGNAME of the account that the agent runs as: service managers may leave them out."""
     if {"HOME", "USER", "LOGNAME"} <= known.keys():
         return {}
+    return _account_of(os.getuid())
+
+
+@functools.cache
+def _account_of(user: int) -> dict[str, str]:
     try:
-        account = pwd.getpwuid(os.getuid())
+        account = pwd.getpwuid(user)
     except KeyError:
         return {"HOME": "/"}
     return {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name}

@@ -8,7 +8,8 @@ from typing import Any
 from plumber_core.engine.cancel import cancel
 from plumber_core.engine.operations.base import Noun, clean, page_size
 from plumber_core.engine.operations.running import run_request, started
-from plumber_core.engine.submit import Source, submit
+from plumber_core.engine.source import Source
+from plumber_core.engine.submit import submit
 from plumber_core.engine.views import execution_detail, execution_summary
 from plumber_core.errors import NotFound
 from plumber_core.model.records import ExecutionRow

@@ -7,7 +7,8 @@ from typing import Any
 
 from plumber_core.engine.access import Caller
 from plumber_core.engine.operations.base import clean
-from plumber_core.engine.submit import Request, Source
+from plumber_core.engine.source import Source
+from plumber_core.engine.submit import Request
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import ExecutionSummary
 

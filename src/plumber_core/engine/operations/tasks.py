@@ -12,7 +12,8 @@ from typing import Any
 from plumber_core.engine.events import moment
 from plumber_core.engine.operations.base import Noun, clean, page_size
 from plumber_core.engine.operations.running import run_request, started
-from plumber_core.engine.submit import Source, submit
+from plumber_core.engine.source import Source
+from plumber_core.engine.submit import submit
 from plumber_core.engine.views import presence, revision_info
 from plumber_core.errors import Conflict, NotFound
 from plumber_core.ids import new_id

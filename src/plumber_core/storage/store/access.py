@@ -12,7 +12,8 @@ from plumber_core.ids import new_id
 from plumber_core.model import records as r
 from plumber_core.storage import tables as t
 from plumber_core.storage.store.agents import insert_agent
-from plumber_core.storage.store.base import StorePart, dumps, microseconds, now
+from plumber_core.storage.store.base import StorePart, microseconds, now
+from plumber_core.storage.store.credentials import insert_credential
 
 _credential = t.credentials.c
 _ALIVE = and_(_credential.revoked_at.is_(None), or_(_credential.expires_at.is_(None), _credential.expires_at > now()))
@@ -121,34 +122,6 @@ class AccessPart(StorePart):
         """Delete what expired more than a day ago."""
         old = t.credentials.delete().where(_credential.expires_at < now() - microseconds(86400))
         await self.write(lambda connection: connection.execute(old) and None)
-
-
-def insert_credential(
-    connection: Connection,
-    kind: str,
-    owner: str,
-    secret: str,
-    *,
-    name: str,
-    seconds: float | None,
-    data: dict[str, Any],
-) -> str:
-    """Insert a credential in the caller's transaction and return its id."""
-    id_ = new_id()
-    expires = None if seconds is None else now() + microseconds(seconds)
-    connection.execute(
-        t.credentials.insert().values(
-            id=id_,
-            kind=kind,
-            owner=owner,
-            secret_hash=secret,
-            name=name,
-            data=dumps(data),
-            created_at=now(),
-            expires_at=expires,
-        )
-    )
-    return id_
 
 
 def _query() -> Select[Any]:

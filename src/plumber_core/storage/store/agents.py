@@ -21,6 +21,7 @@ from plumber_core.storage.store.base import (
     now,
     step_row,
 )
+from plumber_core.storage.store.credentials import insert_credential
 
 _agent, _step = t.agents.c, t.step_executions.c
 _JSON = ("labels", "facts", "executors")
@@ -34,8 +35,6 @@ class AgentPart(StorePart):
     """Implements ``ports.AgentStore``."""
 
     async def add_agent(self, agent: r.AgentRow, secret: str) -> bool:
-        from plumber_core.storage.store.access import insert_credential
-
         def work(connection: Connection) -> None:
             insert_agent(connection, agent)
             insert_credential(connection, "agent", agent.id, secret, name=agent.name, seconds=None, data={})
@@ -91,8 +90,6 @@ class AgentPart(StorePart):
         return await self.write(work)
 
     async def rotate_agent(self, id: str, secret: str) -> None:
-        from plumber_core.storage.store.access import insert_credential
-
         await self.write(lambda c: insert_credential(c, "agent", id, secret, name="", seconds=None, data={}) and None)
 
     async def delete_agent(self, id: str) -> bool:
