@@ -31,6 +31,16 @@ _STEP_TEXT = {
     "stdin": "what the command reads; empty unless given",
     "on_failure": "stop ends the run, continue goes on and counts a warning",
 }
+_PARAMETER_TEXT = {
+    "type": "what values are read as; text may have several lines",
+    "description": "what the parameter is for",
+    "required": "a run must give a value",
+    "default": "used when a run gives no value",
+    "pattern": "a regular expression that the value must contain; use ^ and $ for all of it",
+    "choices": "the values of an enum",
+    "min": "smallest number, shortest text or list",
+    "max": "largest number, longest text or list",
+}
 
 
 def task_schema() -> dict[str, Any]:
@@ -46,7 +56,7 @@ def task_schema() -> dict[str, Any]:
     task["properties"]["labels"] |= {"additionalProperties": _WRITTEN}
     task["properties"]["params"] |= {"propertyNames": {"pattern": _VARIABLE}}
     task["properties"]["steps"] |= {"minItems": 1}
-    parameter = _mapping(definitions["Parameter"], PARAMETER_KEYS, {"default": "used when a run gives no value"})
+    parameter = _mapping(definitions["Parameter"], PARAMETER_KEYS, _PARAMETER_TEXT)
     parameter["allOf"] = [
         {"if": {"properties": {"type": {"const": "enum"}}, "required": ["type"]}, "then": {"required": ["choices"]}}
     ]

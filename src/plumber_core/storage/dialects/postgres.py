@@ -56,7 +56,7 @@ class PostgresDatabase:
         )
         from plumber_core.storage.dialects.hot_connections import HotConnections
 
-        self._hot = HotConnections(self._engine.dialect.create_connect_args(url)[1] | arguments)
+        self._hot = HotConnections({**self._engine.dialect.create_connect_args(url)[1], **arguments})
 
     async def open(self) -> None:
         """Nothing to prepare: pools connect when first used."""

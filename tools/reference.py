@@ -1,0 +1,90 @@
+"""Write the generated parts of the docs, and say which are not up to date.
+
+    python tools/reference.py            write them
+    python tools/reference.py --check    exit with 1 if one is not up to date
+
+A page marks a part with ``<!-- generated: NAME -->`` and ``<!-- end -->``; what stands between is written by the
+function of that name in ``PARTS``. The rest of the page is written by hand.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+for _variable in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+    os.environ[_variable] = "C"  # The pages are in English, whatever the terminal speaks.
+
+import reference_api as api
+import reference_programs as programs
+import reference_rules as rules
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS: dict[str, Callable[[], str]] = {
+    "agent options": programs.agent_options,
+    "answers": api.answers,
+    "answers in Chinese": api.answers_in_chinese,
+    "commands": programs.commands,
+    "errors": api.errors,
+    "executors": rules.executors,
+    "life of a step": rules.life_of_a_step,
+    "life of an agent": rules.life_of_an_agent,
+    "life of an execution": rules.life_of_an_execution,
+    "later keys": rules.later_keys,
+    "numbers": rules.numbers,
+    "operations": api.operations_in_english,
+    "operations in Chinese": api.operations_in_chinese,
+    "original methods": api.original_methods,
+    "parameter keys": rules.parameter_keys,
+    "rooms": rules.rooms,
+    "routes": api.routes,
+    "settings": programs.settings,
+    "step keys": rules.step_keys,
+    "step moves": rules.step_moves,
+    "task keys": rules.task_keys,
+}
+_PART = re.compile(r"(?ms)^<!-- generated: (.+?) -->\n.*?^<!-- end -->$")
+
+
+def rewritten(text: str) -> str:
+    """Return a page with its generated parts as they should be.
+
+    Raises: KeyError (a part of a name that nobody writes).
+    """
+    return _PART.sub(lambda part: f"<!-- generated: {part[1]} -->\n{PARTS[part[1]]().strip()}\n<!-- end -->", text)
+
+
+def pages() -> list[Path]:
+    """Return every page, the two READMEs included."""
+    return [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def stale() -> dict[Path, str]:
+    """Return the pages that are not up to date, with what they should hold."""
+    texts = {page: page.read_text() for page in pages()}
+    wanted = {page: rewritten(text) for page, text in texts.items()}
+    return {page: text for page, text in wanted.items() if text != texts[page]}
+
+
+def unused() -> list[str]:
+    """Return the parts that stand on no page."""
+    used = {name for page in pages() for name in _PART.findall(page.read_text())}
+    return sorted(PARTS.keys() - used)
+
+
+def main() -> int:
+    """Write or check the parts; return the exit code."""
+    found = stale()
+    if "--check" in sys.argv[1:]:
+        sys.stdout.writelines(f"{page.relative_to(ROOT)} is stale: run make reference\n" for page in found)
+        return 1 if found else 0
+    for page, text in found.items():
+        page.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
