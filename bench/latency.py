@@ -9,7 +9,6 @@ from typing import Protocol
 
 from bench.report import Report
 from bench.stamps import Stamps, wall
-from bench.stats import median, percentile
 
 GAP = 0.02
 """Seconds between two triggers: everything has come to rest, as it has when a person presses a button."""
@@ -34,24 +33,28 @@ async def measure(systems: Sequence[System], stamps: Stamps, report: Report, *, 
         await _warm(system, stamps)
     for number in range(rounds):
         for system in systems:
-            times = [await _once(stamps, system.dispatch) for _ in range(count)]
+            times = [await run_once(stamps, system.dispatch) for _ in range(count)]
             report.round(system.name, "dispatch", number, times)
         for agents, metric in ((1, "ten steps"), (2, "ten steps over two agents")):
             for system in systems:
-                times = [await _once(stamps, lambda key: system.ten(key, agents)) for _ in range(max(4, count // 8))]
+                times = [await run_once(stamps, lambda key: system.ten(key, agents)) for _ in range(max(4, count // 8))]
                 report.round(system.name, metric, number, times)
 
 
 async def _warm(system: System, stamps: Stamps) -> None:
     """Have statements prepared and caches filled: they are everywhere after the first minute."""
     for _ in range(15):
-        await _once(stamps, system.dispatch)
+        await run_once(stamps, system.dispatch)
     for agents in (1, 2):
         for _ in range(3):
-            await _once(stamps, lambda key: system.ten(key, agents))
+            await run_once(stamps, lambda key: system.ten(key, agents))
 
 
-async def _once(stamps: Stamps, trigger: Callable[[str], Awaitable[None]]) -> float:
+async def run_once(stamps: Stamps, trigger: Callable[[str], Awaitable[None]]) -> float:
+    """Trigger something that has come to rest; return the seconds to its stamp.
+
+    Raises: TimeoutError.
+    """
     await asyncio.sleep(GAP)
     key = f"k{next(_keys)}"
     future = stamps.expect(key)
@@ -59,7 +62,3 @@ async def _once(stamps: Stamps, trigger: Callable[[str], Awaitable[None]]) -> fl
     await trigger(key)
     return await stamps.since(began, key, future)
 
-
-def summary(times: Sequence[float]) -> dict[str, float]:
-    """Return the usual percentiles in milliseconds."""
-    return {"p50": median(times) * 1e3, "p95": percentile(times, 95) * 1e3, "p99": percentile(times, 99) * 1e3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Self
 
 
@@ -33,6 +34,17 @@ class RawHttp:
         lines = head.decode("latin-1").lower().split("\r\n")
         length = next((int(line[15:]) for line in lines if line.startswith("content-length:")), 0)
         return int(lines[0].split()[1]), await self._reader.readexactly(length)
+
+    async def download(self, path: str) -> AsyncIterator[bytes]:
+        """Yield the body of an answer whose length nobody knows beforehand."""
+        await self.again()
+        self._writer.write(f"GET {path} HTTP/1.1\r\n{self._head}content-length: 0\r\n\r\n".encode())
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head
+        while length := int(await self._reader.readline(), 16):
+            yield await self._reader.readexactly(length)
+            await self._reader.readexactly(2)
+        await self._reader.readexactly(2)
 
     async def close(self) -> None:
         """Hang up."""

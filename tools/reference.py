@@ -9,14 +9,10 @@ function of that name in ``PARTS``. The rest of the page is written by hand.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-
-for _variable in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
-    os.environ[_variable] = "C"  # The pages are in English, whatever the terminal speaks.
 
 import reference_api as api
 import reference_programs as programs

@@ -10,7 +10,6 @@ from typing import Any
 
 from litestar import Litestar
 from pydantic import BaseModel
-from reference_markdown import code, prose, table, type_name
 
 import plumber_client.config  # noqa: F401 - its errors are part of the tree
 from plumber_core.app import Plumber
@@ -20,6 +19,7 @@ from plumber_core.errors import PlumberError, error_classes
 from plumber_server.app import create_app
 from plumber_server.errors import problem
 from plumber_server.original import METHODS
+from reference_markdown import code, prose, table, type_name
 
 _CHINESE = Path(__file__).with_name("reference.zh-CN.toml")
 

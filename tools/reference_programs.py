@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import os
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -13,17 +14,16 @@ from cyclopts import App
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from reference_markdown import code, prose, table
 
 from plumber_agent.config import PREFIX, make_parser
 from plumber_core.cli import build_app
 from plumber_core.config import Settings
-
-_OUTPUT = "--output"
+from reference_markdown import code, prose, table
 
 
 def commands() -> str:
-    """Return every command of ``plumber`` with its arguments and options."""
+    """Return every command of ``plumber`` with its arguments and options, in English whatever the terminal speaks."""
+    os.environ.update(dict.fromkeys(("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"), "C"))
     return "\n\n".join(_command(words, app) for words, app in _walk(build_app(), ("plumber",)))
 
 

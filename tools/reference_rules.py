@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from reference_markdown import code, table
 
 from plumber_client.plugins.http_step import HttpStep
 from plumber_core import Executor
@@ -17,6 +16,7 @@ from plumber_core.builtin.shell import Shell
 from plumber_core.model import limits, states
 from plumber_core.planning.keys import STEP_LATER, TASK_LATER, TYPES_LATER
 from plumber_core.planning.schema import task_schema
+from reference_markdown import code, table
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -122,7 +122,13 @@ def step_moves() -> str:
 
 def numbers() -> str:
     """Return the limits and intervals that people ask for."""
-    return table(("what", "how much"), [(what, f"{value:,g} {unit}".strip() if value < 1e6 else f"{value:,} {unit}") for what, value, unit in _NUMBERS])
+    return table(
+        ("what", "how much"),
+        [
+            (what, f"{value:,g} {unit}".strip() if value < 1e6 else f"{value:,} {unit}")
+            for what, value, unit in _NUMBERS
+        ],
+    )
 
 
 _NUMBERS: tuple[tuple[str, float, str], ...] = (

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
 import httpx
 import pytest
-from litestar import get
+from litestar import Litestar, get
 
 from plumber_core.control.plane import operations
 from plumber_core.errors import StartupError
@@ -42,9 +43,15 @@ CREDENTIALS: dict[str, dict[str, str]] = {
 }
 
 
+@functools.cache
+def _app() -> Litestar:
+    """One application for the matrices: nothing that a refused call does may stay in it."""
+    return create_app(FakePlumber())  # type: ignore[arg-type]
+
+
 def _routes() -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
-    for route in create_app(FakePlumber()).routes:  # type: ignore[arg-type]
+    for route in _app().routes:
         methods = getattr(route, "methods", None) or {"POST"}
         found += [(method, route.path) for method in sorted(methods) if method != "OPTIONS"]
     return found
@@ -55,7 +62,7 @@ def _wants_agent(path: str) -> bool:
 
 
 async def _call(method: str, path: str, headers: dict[str, str]) -> httpx.Response:
-    async with asgi_client(create_app(FakePlumber()), headers) as client:  # type: ignore[arg-type]
+    async with asgi_client(_app(), headers) as client:
         return await client.request(method, path.replace("{attempt:str}", "a1"), content=b"{}")
 
 
@@ -102,7 +109,7 @@ async def test_every_method_refuses_the_wrong_credential(name: str, credential: 
     wanted = _method_class(name)
     right = {"person": "person", "agent": "agent header"}.get(wanted)
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": name, "params": _example(name)})
-    async with asgi_client(create_app(FakePlumber()), CREDENTIALS[credential]) as client:  # type: ignore[arg-type]
+    async with asgi_client(_app(), CREDENTIALS[credential]) as client:
         answer = await client.post("/rpc", content=body)
     refused = answer.status_code == 401 and answer.json()["error"]["data"]["code"] == "unauthenticated"
     assert refused == (wanted != "public" and credential != right)

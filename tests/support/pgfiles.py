@@ -65,7 +65,8 @@ def temporary_place(owner: Owner) -> Path:
 
 def make_folder(place: Path, owner: Owner) -> Path:
     """Return a new private folder that carries this process's id; removes those of killed processes."""
-    remove_stale(place)
+    for used in {place, temporary_place(owner)}:
+        remove_stale(used)
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
     owner.own(folder)
     return folder

@@ -18,8 +18,8 @@ from support.processes import PROGRAMS, Process, Processes, free_port
 from support.waiting import wait_until_sync
 
 PASSWORD = "correct horse battery"
-# One for all: making a client costs more than a call. No proxy, no certificates.
-HTTP = httpx.Client(trust_env=False, verify=False, timeout=30)
+# One for all: making a client costs more than a call. Without kept connections: servers here come and go.
+HTTP = httpx.Client(trust_env=False, verify=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
 atexit.register(HTTP.close)
 _STARTED = pytest.StashKey[list[Processes]]()
 

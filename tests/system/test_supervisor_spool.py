@@ -166,13 +166,13 @@ async def test_a_full_disk_makes_the_command_wait_and_its_exit_is_still_recorded
 
 async def test_every_exit_has_its_room_on_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    os.mkfifo(gate)
+    waiting = f"while [ ! -e {gate} ]; do sleep 0.1; done"
     async with supervised(small_disk) as s:
-        attempts = [await s.spawn(shell(f"cat {gate}; exit {n}")) for n in range(30)]
+        attempts = [await s.spawn(shell(f"{waiting}; exit {n}")) for n in range(30)]
         for attempt in attempts:
             await s.pid_of(attempt)
         fill(small_disk / "ballast")
-        os.close(os.open(gate, os.O_RDWR))
+        gate.touch()
         for number, attempt in enumerate(attempts):
             ended = (await s.end_of(attempt)).exit
             assert ended is not None

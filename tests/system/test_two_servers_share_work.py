@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from plumber_client import AsyncClient
 from plumber_core.model.views import ExecutionDetail
 from plumber_core.protocol.messages import Assignment
-from support.api import metrics
+from support.api import ended, metrics, only_attempt, start, wait_for_file
 from support.postgres import Server, fresh_database
 from support.processes import Processes
 from support.programs import RunningAgent, RunningServer, launch_agent, launch_server, opened
@@ -134,3 +135,17 @@ def handed_out(server: RunningServer) -> dict[str, float]:
     """Return how many steps a server has handed out by each way."""
     told = metrics(server)
     return {way: told.get(f"plumber_assigned_by_{way}_total", 0.0) for way in ("push", "notify", "sweep")}
+
+
+def test_a_cancel_on_one_server_ends_what_runs_on_the_others_agent_and_a_second_one_kills_it(
+    servers: list[RunningServer], programs: Processes, tmp_path: Path
+) -> None:
+    launch_agent(programs, servers[1], "stubborn")
+    run = "trap 'echo asked > asked' TERM; echo begun > begun; while :; do sleep 0.05 || :; done"
+    execution = start(servers[0], {"run": run, "path": str(tmp_path), "grace": "10m"}, on="stubborn")
+    wait_for_file(tmp_path / "begun")
+    servers[0].call("execution.cancel", execution=execution)
+    wait_for_file(tmp_path / "asked")
+    servers[0].call("execution.cancel", execution=execution)
+    shown = ended(servers[0], execution)
+    assert (shown["state"], only_attempt(shown)["signal"]) == ("cancelled", 9)

@@ -89,6 +89,12 @@ class LoginLimit:
         if address:
             self._take(f"from:{address}", self.ADDRESS)
 
+    def succeeded(self, username: str, address: str) -> None:
+        """Give back what ``check`` took: who knows the password is not guessing, however often they log in."""
+        for key, shape in ((f"user:{username}", self.ACCOUNT), (f"from:{address}", self.ADDRESS)):
+            if key in self._buckets:
+                self._buckets[key].left = min(shape[0], self._buckets[key].left + 1)
+
     def check_enrolment(self, address: str) -> None:
         """Count a try to enrol: its token cannot be guessed, but an address must not flood.
 
@@ -157,6 +163,7 @@ class Access:
         if len(password) > MAX_PASSWORD or "\0" in username:
             raise WrongPassword
         principal = await self._plugins.authenticate(Password(username, password))
+        self._limit.succeeded(username, address)
         token = new_secret("session")
         row = await self._engine.store.add_credential(
             "session", principal.id, secret_hash(token), name=principal.name, seconds=SESSION_HOURS * 3600, data={}

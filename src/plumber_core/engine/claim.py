@@ -66,7 +66,8 @@ async def deliver(engine: Engine, agent_id: str, cause: str) -> None:
     silent: list[str] = []
     for step, attempt in await engine.store.live_steps(agent_id):
         if step.state is StepState.CANCELLING and attempt.id in connection.live:
-            connection.cancel(Cancel(attempt.id), attempt.id, kill=False)
+            kill = step.kill_requested
+            connection.cancel(Cancel(attempt.id, kill=kill), attempt.id, kill=kill)
         elif step.state is StepState.UNREACHABLE and attempt.id in connection.have:
             silent.append(attempt.id)
     if silent:

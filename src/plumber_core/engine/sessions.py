@@ -152,8 +152,8 @@ def _reconcile(connection: Connection, live: list[tuple[StepRow, AttemptRow]], h
         if attempt.id not in have:
             deliveries.append(Ask(assignment))
         elif step.cancel_requested:
-            connection.cancelled[attempt.id] = False
-            deliveries.append(Cancel(attempt.id))
+            connection.cancelled[attempt.id] = step.kill_requested
+            deliveries.append(Cancel(attempt.id, kill=step.kill_requested))
     return tuple(deliveries)
 
 

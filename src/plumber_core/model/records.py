@@ -127,6 +127,8 @@ class StepRow:
     started_at: int | None
     ended_at: int | None
     cancel_requested: bool = False
+    kill_requested: bool = False
+    """Of its execution; known where agents are told."""
 
 
 @dataclass(frozen=True, slots=True)

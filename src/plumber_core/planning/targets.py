@@ -10,6 +10,7 @@ labels too. An agent without a label has not its value: ``!=`` and ``not in`` ma
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from plumber_core.errors import InvalidRequest
@@ -23,6 +24,7 @@ __all__ = ["NEVER_MATCHING", "Target", "named", "parse_target", "resolve", "sele
 NEVER_MATCHING = frozenset({AgentState.DISABLED, AgentState.REVOKED})
 
 
+@functools.lru_cache(maxsize=256)
 def parse_target(expression: str) -> Target:
     """Return the target that ``expression`` means.
 

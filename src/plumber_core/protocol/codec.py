@@ -42,24 +42,23 @@ SESSION_OVER, REFUSED = -32001, -32002
 
 def to_json(message: Any) -> Any:
     """Return a message as JSON values; bytes become base64 text, defaults are left out."""
-    if dataclasses.is_dataclass(message):
-        kind = METHOD_OF.get(type(message))
-        body = {
-            name: to_json(value)
-            for name, default in _defaults(message.__class__)
-            if (value := getattr(message, name)) != default
-        }
-        return {"kind": kind, **body} if kind in NOTIFICATIONS else body
+    if isinstance(message, _PLAIN):
+        return message
     if isinstance(message, bytes):
         return base64.b64encode(message).decode()
     if isinstance(message, (list, tuple)):
         return [to_json(item) for item in message]
-    return message
+    kind, fields = _shape(message.__class__)
+    body = {name: to_json(value) for name, default in fields if (value := getattr(message, name)) != default}
+    return {"kind": kind, **body} if kind in NOTIFICATIONS else body
+
+
+_PLAIN = (str, int, float, dict, type(None))
 
 
 @functools.cache
-def _defaults(kind: type) -> tuple[tuple[str, Any], ...]:
-    return tuple((f.name, f.default) for f in dataclasses.fields(kind))
+def _shape(kind: type) -> tuple[str | None, tuple[tuple[str, Any], ...]]:
+    return METHOD_OF.get(kind), tuple((f.name, f.default) for f in dataclasses.fields(kind))
 
 
 def from_json(kind: Any, value: Any) -> Any:

@@ -171,7 +171,8 @@ class Custody:
     def _tell_to_end(self, run: Running, state: str, error: str | None, grace: float | None, now: float) -> None:
         first = run.ending is None
         run.tell_to_end(state, error, now + (run.grace if grace is None else grace))
-        if first:
+        if first and now < run.kill_at:
+            # Without a grace period nothing is asked: it might answer between this and the KILL.
             proctree.signal_group(run.pid, signal.SIGTERM)
             proctree.signal_group(run.pid, signal.SIGCONT)
         self._kill_if_due(run, now)

@@ -194,6 +194,8 @@ class Courier:
         tracked.reported = True
         if answer.next is not None:
             line.next(answer.next)
+            # Its command is started before anybody tidies up behind the one that has ended.
+            await asyncio.sleep(0)
         self._after_report(answer, offset + len(tail))
 
     def _after_report(self, answer: Reported, told: int) -> None:

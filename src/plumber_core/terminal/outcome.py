@@ -15,6 +15,11 @@ REASONS = {
     "no_connection_or_slot": N_("the agent is busy or away"),
 }
 
+TIMEOUTS = {
+    "timeout": N_("it took longer than {limit}"),
+    "idle_timeout": N_("it was silent for {limit}"),
+}
+
 
 def outcome_text(step: StepExecutionView, attempt: AttemptView | None) -> str:
     """Return ``exit 3``, a signal's name or what else ended the step; empty when it simply succeeded."""
@@ -22,8 +27,14 @@ def outcome_text(step: StepExecutionView, attempt: AttemptView | None) -> str:
         return ""
     cause = exit_text(attempt)
     word = "" if step.state is StepState.FAILED and cause else _(look(step.state).word)
-    detail = sanitise(attempt.detail or (attempt.error or "").replace("_", " "), colours=False)
-    return " · ".join(part for part in (word, cause, detail) if part)
+    return " · ".join(part for part in (word, cause, _detail(attempt)) if part)
+
+
+def _detail(attempt: AttemptView) -> str:
+    detail, error = sanitise(attempt.detail, colours=False), attempt.error or ""
+    if error in TIMEOUTS and detail:
+        return _(TIMEOUTS[error], limit=detail)
+    return detail or sanitise(error.replace("_", " "), colours=False)
 
 
 def exit_text(attempt: AttemptView) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, Select, delete, func, insert, or_, select, update
@@ -151,13 +152,14 @@ class AgentPart(StorePart):
 
     async def live_steps(self, agent_id: str) -> list[tuple[r.StepRow, r.AttemptRow]]:
         query = (
-            select(t.step_executions, t.attempts)
+            select(t.step_executions, t.attempts, t.executions.c.kill_requested)
             .join(t.attempts, t.attempts.c.id == _step.attempt_id)
+            .join(t.executions, t.executions.c.id == _step.execution_id)
             .where(_step.agent_id == agent_id, _step.state.in_(_LIVE))
             .order_by(_step.id)
         )
         rows = await self.read(lambda connection: connection.execute(query).all())
-        return [(step_row(row), attempt_row(row)) for row in rows]
+        return [(replace(step_row(row), kill_requested=row.kill_requested), attempt_row(row)) for row in rows]
 
 
 def insert_agent(connection: Connection, agent: r.AgentRow) -> None:
