@@ -33,7 +33,7 @@ class Agent(asyncio.Protocol):
         self._socket.receive_data(data)
         for event in self._socket.events_received():
             if isinstance(event, Response):
-                print("connected", flush=True)  # noqa: T201
+                print("connected", flush=True)
             elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
                 self._run(*bytes(event.data).decode().split(" "))
         self._flush()

@@ -50,7 +50,7 @@ async def _fleet(system: PlumberSystem, size: int) -> AsyncIterator[None]:
     tokens_file.write_text("\n".join(tokens))
     command = [sys.executable, "-m", "bench.idle", str(system.port), str(tokens_file)]
     process = system.processes.start(f"fleet-{size}", command, PYTHONPATH=os.pathsep.join(sys.path))
-    await system.count_to("plumber_agents_connected", connected, 60)
+    await system.count_to("plumber_agents_connected", connected, 15)
     try:
         yield
     finally:

@@ -37,7 +37,10 @@ async def measure(systems: Sequence[System], stamps: Stamps, report: Report, *, 
             report.round(system.name, "dispatch", number, times)
         for agents, metric in ((1, "ten steps"), (2, "ten steps over two agents")):
             for system in systems:
-                times = [await run_once(stamps, lambda key: system.ten(key, agents)) for _ in range(max(4, count // 8))]
+                times = [
+                    await run_once(stamps, lambda key, s=system, n=agents: s.ten(key, n))
+                    for _ in range(max(4, count // 8))
+                ]
                 report.round(system.name, metric, number, times)
 
 
@@ -47,7 +50,7 @@ async def _warm(system: System, stamps: Stamps) -> None:
         await run_once(stamps, system.dispatch)
     for agents in (1, 2):
         for _ in range(3):
-            await run_once(stamps, lambda key: system.ten(key, agents))
+            await run_once(stamps, lambda key, s=system, n=agents: s.ten(key, n))
 
 
 async def run_once(stamps: Stamps, trigger: Callable[[str], Awaitable[None]]) -> float:
@@ -61,4 +64,3 @@ async def run_once(stamps: Stamps, trigger: Callable[[str], Awaitable[None]]) ->
     began = wall()
     await trigger(key)
     return await stamps.since(began, key, future)
-

@@ -55,8 +55,9 @@ async def _stored(system: PlumberSystem, execution: str, stored: float) -> str:
     await system.count_to(_STORED, stored + LOUD_BYTES, 300)
     while True:
         [step] = (await system.call("execution.show", execution=execution))["steps"]
-        if step["log"]["complete"]:
-            return str(step["log"]["attempt"])
+        for attempt in step["attempts"]:
+            if attempt["log_complete"]:
+                return str(attempt["id"])
         await asyncio.sleep(0.01)
 
 

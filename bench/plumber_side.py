@@ -41,7 +41,11 @@ class AgentProgram:
         """
         for process in psutil.process_iter(["cmdline"]):
             line = process.info["cmdline"] or []
-            if process.pid != self.process.pid and str(self.state) in line and any("supervisor" in part for part in line):
+            if (
+                process.pid != self.process.pid
+                and str(self.state) in line
+                and any("supervisor" in part for part in line)
+            ):
                 return process
         raise LookupError(f"no supervisor of {self.state}")
 

@@ -29,7 +29,9 @@ class RawHttp:
         """Return the status and the body of the answer."""
         if self._reader.at_eof():  # the server ends what was idle for long
             await self.again()
-        self._writer.write(f"{method} {path} HTTP/1.1\r\n{self._head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        self._writer.write(
+            f"{method} {path} HTTP/1.1\r\n{self._head}content-length: {len(body)}\r\n\r\n".encode() + body
+        )
         head = await self._reader.readuntil(b"\r\n\r\n")
         lines = head.decode("latin-1").lower().split("\r\n")
         length = next((int(line[15:]) for line in lines if line.startswith("content-length:")), 0)

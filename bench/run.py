@@ -59,12 +59,12 @@ async def _measure(options: argparse.Namespace, report: Report, processes: Proce
         report.line(**machine.describe(urls[0]), stamp=stamps.kind)
         report.say(f"starting; stamps are made by {stamps.kind}")
         postgres = await plumber_side.start("plumber", processes, urls[0], stamps)
+        for topic, measure in TOPICS.items():
+            if topic in options.topics:
+                report.say(topic)
+                await measure(report, postgres, stamps)
         if "latency" in options.topics:
             await _latency(options, report, processes, urls[1], stamps, postgres)
-        for topic in options.topics:
-            if topic in TOPICS:
-                report.say(topic)
-                await TOPICS[topic](report, postgres, stamps)
 
 
 async def _latency(

@@ -198,9 +198,7 @@ class ReaperStore(Protocol):
 class LogStore(Protocol):
     """Attempts' logs: append by offset only."""
 
-    async def append(
-        self, chunks: Sequence[tuple[str, str, int, bytes]]
-    ) -> tuple[dict[str, int], list[str]]:
+    async def append(self, chunks: Sequence[tuple[str, str, int, bytes]]) -> tuple[dict[str, int], list[str]]:
         """Append (attempt, agent, offset, frames) where offset meets the end.
 
         Returns the ends (-1: not this agent's) and the attempts whose log is complete with this.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import structlog
 from litestar import Litestar
+from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -17,6 +19,7 @@ from plumber_server.responses import refuse
 
 Access = Literal["public", "person", "agent"]
 _MAX_TOKEN = 512
+_log = structlog.get_logger(__name__)
 
 
 def declare(access: Access) -> dict[str, Any]:
@@ -55,6 +58,13 @@ class Authentication:
         try:
             await self._admit(scope, state)
         except (PlumberError, PeerError) as error:
+            await refuse(scope, send, error)
+            return
+        except Exception as error:
+            if scope["type"] != ScopeType.WEBSOCKET:
+                raise
+            # Without an answer of ours the handshake ends in 403, and an agent takes that for its credential's end.
+            _log.error("authentication failed", exc_info=error)
             await refuse(scope, send, error)
             return
         try:

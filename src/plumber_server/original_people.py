@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from plumber_core.control.plane import ControlPlane
@@ -13,6 +14,7 @@ from plumber_core.model.views import (
     AgentConfig,
     AgentCreated,
     AgentView,
+    AttemptView,
     ExecutionSummary,
     StepExecutionView,
     TaskSummary,
@@ -23,7 +25,11 @@ from plumber_server.original_toml import with_header
 Complete = Callable[[Any], Any]
 MAX_LISTED = 1000
 """Newest executions of a task that one answer lists: the original's call has no pages."""
+LOG_AFTER_END = timedelta(seconds=20)
+"""How long after a step's end its whole output is waited for: an agent that died in between never sends it."""
+LOG_INTERVAL = 0.05
 
+_REPORTED = {"succeeded", "failed", "timed_out", "cancelled"}
 _PENDING = {"blocked", "ready", "retry_wait", "queued", "paused", "skipped"}
 _RUNNING = {"claimed", "running", "cancelling", "unreachable"}
 
@@ -193,6 +199,8 @@ async def get_execution(plane: ControlPlane, execution_id: str) -> dict[str, Any
 
 async def _step(plane: ControlPlane, step: StepExecutionView) -> dict[str, Any]:
     last = step.attempts[-1] if step.attempts else None
+    if last is not None and not last.log_complete:
+        await _wait_for_log(plane, last)
     return {
         "id": step.id,
         "step_index": step.index,
@@ -203,6 +211,17 @@ async def _step(plane: ControlPlane, step: StepExecutionView) -> dict[str, Any]:
         "exit_code": last.exit_code if last else None,
         "output": await output_text(plane, last.id) if last else "",
     }
+
+
+async def _wait_for_log(plane: ControlPlane, attempt: AttemptView) -> None:
+    """A result comes before the last of a long log: whoever sees that a step has ended must see all of its output."""
+    if attempt.ended_at is None or attempt.state not in _REPORTED:
+        return
+    until = attempt.ended_at + LOG_AFTER_END
+    while datetime.now(UTC) < until:
+        if (await plane.read_log(attempt.id, attempt.log_end, 1)).complete:
+            return
+        await asyncio.sleep(LOG_INTERVAL)
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -17,15 +17,15 @@ import pytest
 from plumber_client.config import Profile, store
 from plumber_core.config import Settings
 from plumber_core.planning.parse import check_task
-from support.console import Console, commands, missing_lines
+from support.console import Console, commands, missing_lines, quick_programs
 from support.pages import ELSEWHERE, Block, Page, pages, twin
-from support.processes import Processes, free_port
+from support.processes import free_port
 from support.programs import RunningServer, launch_agent, launch_server, opened
 
 PAGES = [page for page in pages() if page.name not in ELSEWHERE]
 ENGLISH = [page for page in PAGES if twin(page) is None and page.blocks]
 CHINESE = [page for page in PAGES if twin(page) is not None]
-_MARKS = {"", "background until", "needs", "not run", "prints", "refused"}
+_MARKS = {"", "background until", "generated", "needs", "not run", "prints", "refused"}
 
 
 @pytest.fixture(scope="module")
@@ -39,25 +39,31 @@ def house(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         yield server
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder with a quick ``plumber``."""
+    folder = tmp_path_factory.mktemp("q")
+    with opened(folder, request) as processes:
+        yield quick_programs(folder, processes)
+
+
 @pytest.fixture
 def reader(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Callable[[Page], Reader]]:
     """Somebody who does what a page says, in an empty folder."""
     folder = tmp_path / "home"
     folder.mkdir()
     monkeypatch.chdir(folder)
     with opened(tmp_path, request) as processes:
-        yield lambda page: _reader(page, folder, processes, request, monkeypatch)
+        yield lambda page: _reader(page, Console(folder, processes, free_port(), (programs,)), request, monkeypatch)
 
 
-def _reader(
-    page: Page, folder: Path, processes: Processes, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Reader:
+def _reader(page: Page, console: Console, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Reader:
     if not page.wants_server:
-        return Reader(Console(folder, processes, free_port()))
+        return Reader(console)
     server: RunningServer = request.getfixturevalue("house")
-    console = Console(folder, processes, int(server.url.rpartition(":")[2]))
+    console.port = int(server.url.rpartition(":")[2])
     store(Profile(server.url, server.token, "admin"), console.environment)
     monkeypatch.setenv("PLUMBER_TOKEN", server.token)
     return Reader(console)
@@ -124,7 +130,8 @@ class Reader:
         values = tomllib.loads(block.text)
         if "step" in values:
             yield from self.task(block)
-        yield from (f"{key} is no setting" for key in values.keys() - Settings.model_fields.keys() - {"step"})
+        else:
+            yield from (f"{key} is no setting" for key in values.keys() - Settings.model_fields.keys())
 
     def json(self, block: Block) -> Iterator[str]:
         """Check that it can be read."""

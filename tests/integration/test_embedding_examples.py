@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from support.processes import Processes, free_port
 from support.waiting import wait_until_sync
 

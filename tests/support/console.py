@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support import quick_cli
 from support.processes import PROGRAMS, Processes
+from support.waiting import wait_until_sync
 
 PORT = 52281
 """The port that pages speak of; the console uses a free one instead."""
@@ -29,11 +32,12 @@ _NORMAL = (
 )
 # Runs a command where the last one left folder, variables and exit code, and leaves its own.
 _STEP = """
+set -a
 [ -e "$STATE/variables" ] && . "$STATE/variables"
 [ -e "$STATE/folder" ] && cd "$(cat "$STATE/folder")"
 _left() { code=$?; export -p >"$STATE/variables"; pwd >"$STATE/folder"; exit $code; }
 trap _left EXIT
-(exit "$LAST")
+(exit "$1")
 """
 
 
@@ -80,6 +84,19 @@ def commands(block: str) -> Iterator[Command]:
         yield Command(text, "\n".join(lines[count:]))
 
 
+def quick_programs(folder: Path, processes: Processes) -> Path:
+    """Return a folder with a quick ``plumber``; see ``quick_cli``."""
+    address, made = folder / "socket", folder / "programs"
+    processes.start("quick-cli", [sys.executable, "-P", quick_cli.__file__, "--serve", address])
+    wait_until_sync(address.exists, 30, "the command line to be imported")
+    made.mkdir()
+    for name in ("plumber", "plumber-cli"):
+        script = f'#!/bin/sh\nexec {sys.executable} -I -S {quick_cli.__file__} {address} "$@"\n'
+        (made / name).write_text(script)
+        (made / name).chmod(0o755)
+    return made
+
+
 @dataclass
 class Console:
     """Runs the commands of one page."""
@@ -87,6 +104,8 @@ class Console:
     folder: Path
     processes: Processes
     port: int
+    programs: tuple[Path, ...] = ()
+    """Folders of programs that stand in front of those that are installed."""
     environment: dict[str, str] = field(default_factory=dict)
     code: int = 0
 
@@ -94,7 +113,7 @@ class Console:
         state = self.folder.with_name(f"{self.folder.name}-state")
         state.mkdir()
         self.environment = {
-            "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            "PATH": os.pathsep.join([*map(str, self.programs), str(PROGRAMS), os.environ.get("PATH", os.defpath)]),
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
             "PLUMBER_CONFIG_DIR": str(state),
@@ -112,9 +131,9 @@ class Console:
     def run(self, command: Command) -> list[str]:
         """Run a command; return how its output differs from the expected one."""
         result = subprocess.run(
-            ["bash", "-c", f"{_STEP}\n{self.here(command.text)}"],
+            ["bash", "-c", f"{_STEP}\n{self.here(command.text)}", "page", str(self.code)],
             cwd=self.folder,
-            env={**self.environment, "LAST": str(self.code)},
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -130,7 +149,9 @@ class Console:
         name = f"background-{len(list(self.processes.logs()))}"
         script = f"cd {self.folder} && {self.here(command.text)}"
         process = self.processes.start(name, ["bash", "-c", script], **self.environment)
-        process.wait_for_output(until, _LIMIT)
+        wait_until_sync(
+            lambda: until in process.output() or process.exit_code is not None, _LIMIT, f"it to print {until}"
+        )
         return missing_lines(command.expected, self._there(process.output()))
 
     def _there(self, output: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from support.api import ended, show, start, wait_for_file
 from support.processes import Processes
 from support.programs import RunningAgent, RunningServer, launch_agent
 from support.waiting import wait_until_sync
 
+pytestmark = pytest.mark.parametrize("started_server", ["sqlite"], indirect=True)
 # Each says that it runs, and waits for the others or for leave.
 MEET = 'touch "here.$PLUMBER_EXECUTION"; while [ "$(ls here.* | wc -l)" -lt 6 ]; do sleep 0.02; done'
 HOLD = "echo + >> turns; while [ ! -e go ]; do sleep 0.02; done; sleep 0.1; echo - >> turns"

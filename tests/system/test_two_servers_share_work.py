@@ -149,3 +149,17 @@ def test_a_cancel_on_one_server_ends_what_runs_on_the_others_agent_and_a_second_
     servers[0].call("execution.cancel", execution=execution)
     shown = ended(servers[0], execution)
     assert (shown["state"], only_attempt(shown)["signal"]) == ("cancelled", 9)
+
+
+def test_what_one_server_has_saved_is_known_to_the_other_at_once(
+    servers: list[RunningServer], programs: Processes
+) -> None:
+    first, second = servers
+    task = "{name: shared, on: fresh, PARAMS steps: [{name: s, run: pwd}]}"
+    first.call("agent.create", name="fresh")
+    first.call("task.apply", source=task.replace("PARAMS", ""))
+    second.call("task.run", task="shared")
+    first.call("task.apply", source=task.replace("PARAMS", "params: {version: {type: string}},"))
+    assert second.call("task.run", task="shared", parameters={"version": "v2"})["revision"] == 2
+    first.call("agent.create", name="later")
+    assert second.call("execution.start", source=task.replace("PARAMS", "").replace("fresh", "later"))["id"]

@@ -10,7 +10,7 @@ from typing import Any
 from plumber_core.engine.core import Engine
 from plumber_core.engine.source import Source
 from plumber_core.engine.starts import Prepared, prepare
-from plumber_core.errors import Conflict, Unauthenticated
+from plumber_core.errors import Conflict, InvalidRequest, Unauthenticated
 from plumber_core.ids import new_id
 from plumber_core.model.records import NewExecution
 from plumber_core.planning.advance import first_steps
@@ -45,7 +45,13 @@ async def submit(engine: Engine, source: Callable[[bool], Awaitable[Source]], re
         chosen = await source(attempt > 0)
         if attempt:
             await engine.fleet.refresh()
-        execution = await _try(engine, chosen, request)
+        try:
+            execution = await _try(engine, chosen, request)
+        except InvalidRequest:
+            if attempt:
+                raise
+            # Another server may have changed the task or the fleet since they were read.
+            continue
         if execution is None and request.request_id:
             execution = await engine.store.find_request(request.request_id)
         if execution is not None:

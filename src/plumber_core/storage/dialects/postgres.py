@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plumber_core.errors import MissingExtra, Unavailable
@@ -43,16 +44,13 @@ class PostgresDatabase:
             raise MissingExtra(feature="PostgreSQL", extra="postgres") from error
         url = url.set(drivername="postgresql+psycopg")
         arguments = CONNECT_ARGUMENTS | {"options": OPTIONS}
-        self._engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_timeout=1, connect_args=arguments)
+        # The connection used last is used next: its caches, here and in the database, are warm.
+        shared: dict[str, Any] = {"connect_args": arguments, "pool_timeout": 5, "pool_use_lifo": True}
+        self._engine = create_async_engine(url, pool_size=8, max_overflow=8, **shared)
         # Single-statement writes and reads need no BEGIN and COMMIT of their own; agents have this pool to
         # themselves, so that slow pages cannot starve them.
         self._single: AsyncEngine = create_async_engine(
-            url,
-            pool_size=6,
-            max_overflow=6,
-            pool_timeout=5,
-            connect_args=arguments,
-            isolation_level="AUTOCOMMIT",
+            url, pool_size=6, max_overflow=6, isolation_level="AUTOCOMMIT", **shared
         )
         from plumber_core.storage.dialects.hot_connections import HotConnections
 
@@ -174,7 +172,7 @@ async def _retried(once: Callable[[], Awaitable[Value]], *, repeat_lost: bool) -
             if lost or isinstance(error, OperationalError) or state in TRANSIENT:
                 raise Unavailable(reason=_first_line(error.orig or error)) from error
             raise
-        except TimeoutError as error:
+        except (TimeoutError, PoolTimeout) as error:
             raise Unavailable(reason="every database connection is busy") from error
     raise AssertionError("unreachable")
 
