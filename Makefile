@@ -1,6 +1,6 @@
 # `make help` lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format test demo lock wheel clean
+.PHONY: help setup lint format test demo bench reference lock wheel clean
 
 PYTHON_BIN := .venv/bin/python
 export PYTHON
@@ -28,6 +28,12 @@ test: setup ## Run all tests, on SQLite and on a real PostgreSQL; ARGS='tests/un
 demo: ## Start a server and two agents, run a task on both; ARGS=--exit ends after it, PORT=... moves it
 	@tools/setup.sh runtime
 	@exec $(PYTHON_BIN) tools/demo.py $(if $(PORT),--port $(PORT)) $(ARGS)
+
+bench: setup ## Measure dispatch beside a hand-written floor, interleaved; ARGS='latency --rounds 3' chooses
+	@PYTHONPATH=tests $(PYTHON_BIN) -m bench.run $(ARGS)
+
+reference: setup ## Write the generated pages of docs/reference anew
+	@$(PYTHON_BIN) tools/reference.py
 
 lock: setup ## Write the lock files anew; ARGS=--upgrade takes newer releases
 	@tools/lock.sh $(ARGS)

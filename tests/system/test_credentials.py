@@ -115,12 +115,14 @@ def test_a_revoked_agent_is_refused_at_once_and_ends_with_a_clear_line(
     assert last_line(agent.process).startswith("plumber-agent: ")
     assert "does not accept this agent's credential" in last_line(agent.process)
     assert "Traceback" not in agent.process.output()
+    assert 0, shared_server.process.output()
 
 
 def last_line(process: Process) -> str:
     return process.output().strip().splitlines()[-1]
 
 
+@pytest.mark.parametrize("started_server", ["sqlite"], indirect=True)
 def test_guessing_passwords_is_slowed_down_and_logging_in_is_not(shared_server: RunningServer) -> None:
     codes = Counter(refusal(shared_server, f"guess {number}") for number in range(12))
     assert codes["rate_limited"] >= 1

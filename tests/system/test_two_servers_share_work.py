@@ -160,6 +160,7 @@ def test_what_one_server_has_saved_is_known_to_the_other_at_once(
     first.call("task.apply", source=task.replace("PARAMS", ""))
     second.call("task.run", task="shared")
     first.call("task.apply", source=task.replace("PARAMS", "params: {version: {type: string}},"))
+    assert second.call("task.plan", task="shared")["revision"] == 2
     assert second.call("task.run", task="shared", parameters={"version": "v2"})["revision"] == 2
     first.call("agent.create", name="later")
     assert second.call("execution.start", source=task.replace("PARAMS", "").replace("fresh", "later"))["id"]

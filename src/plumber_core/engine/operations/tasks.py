@@ -106,7 +106,7 @@ class TaskOperations(Noun):
         self, *, task: str, parameters: dict[str, Any] | None = None, revision: int | None = None
     ) -> PlanView:
         await self.desk.allow("task:plan", task)
-        source = await self._source(task, revision)
+        source = await self._source(task, revision, fresh=True)
         await self.engine.fleet.refresh()
         values = bind(source.task.params, parameters or {})
         plan = expand(source.task, values, self.engine.fleet.agents, revision=source.revision)
