@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import psutil
 
-from bench.database import work_done
+from bench.database import tidy, work_done
 from bench.memory import resident
 from bench.plumber_side import PlumberSystem
 from bench.report import Report, Row
@@ -32,6 +32,7 @@ async def measure_idle(report: Report, system: PlumberSystem, _: Stamps) -> None
 
 
 async def _watch(report: Report, system: PlumberSystem, size: int) -> None:
+    await tidy(system.database_url)
     server = psutil.Process(system.server.pid)
     before, used = await work_done(system.database_url), sum(server.cpu_times()[:2])
     await asyncio.sleep(LONG)

@@ -75,8 +75,11 @@ def main() -> int:
     """Write or check the parts; return the exit code."""
     found = stale()
     if "--check" in sys.argv[1:]:
-        sys.stdout.writelines(f"{page.relative_to(ROOT)} is stale: run make reference\n" for page in found)
-        return 1 if found else 0
+        problems = [f"{page.relative_to(ROOT)} is stale: run make reference\n" for page in found]
+        problems += [f"no page has the part {name}\n" for name in unused()]
+        problems += [f"reference.zh-CN.toml translates what nobody says: {text}\n" for text in api.unused_chinese()]
+        sys.stdout.writelines(problems)
+        return 1 if problems else 0
     for page, text in found.items():
         page.write_text(text)
     return 0

@@ -27,6 +27,12 @@ def configure(*, debug: bool) -> None:
         logging.getLogger(name).setLevel(logging.INFO if debug else logging.WARNING)
     for name in ("asyncio", "sqlalchemy", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    # uvicorn takes a WebSocket handshake that was answered 401 for one that was not answered at all.
+    return record.getMessage() != "ASGI callable returned without completing handshake."
 
 
 def _formatter(*, debug: bool) -> logging.Formatter:

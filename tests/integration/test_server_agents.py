@@ -85,6 +85,18 @@ async def test_a_wrong_credential_is_refused_before_the_upgrade(server: SimpleNa
     assert refused.value.response.status_code == 401
 
 
+async def test_a_fault_of_ours_is_no_refusal(plumber: Any, server: SimpleNamespace) -> None:
+    """403 would tell the agent that its credential is over, and it would leave for good."""
+
+    async def fail(token: str) -> Any:
+        raise RuntimeError("anything")
+
+    plumber.agent_peer = fail
+    with pytest.raises(InvalidStatus) as refused:
+        await dial(server)
+    assert refused.value.response.status_code == 500
+
+
 async def test_deliveries_come_as_notifications_after_the_hello(plumber: Any, server: SimpleNamespace) -> None:
     deliveries = [ASSIGNMENT, m.Ask(ASSIGNMENT), m.Cancel("at1", 3.0), m.LogEnd("at1", 9), m.Settled("at1")]
     async with dial(server) as socket:
