@@ -17,7 +17,7 @@ from support.processes import PROGRAMS, Process, Processes, free_port
 from support.waiting import wait_until
 
 HOSTS = ("one", "two")
-WATCH = 0.02
+WATCH = 0.1
 """Seconds between two looks at the counters while something long runs."""
 
 

@@ -155,7 +155,7 @@ def routes() -> str:
     """Return every address of the server but those of the operations."""
     app = create_app(Plumber("sqlite://", local_agent=False))
     found = [row for row in _routes(app) if row[1].strip("`").removeprefix("/api/") not in operations()]
-    return table(("method", "address", "who may call it"), found)
+    return table(("method", "address", "who may call it"), sorted(found, key=lambda row: (row[2] == "agent", row[1])))
 
 
 def _routes(app: Litestar) -> Iterator[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from plumber_core.errors import Unavailable
 from plumber_core.storage.dialects import hot_connections
 from plumber_core.storage.dialects.postgres import PostgresDatabase
+from support.waiting import wait_until
 
 SLEEP: Any = SimpleNamespace(postgresql=(b"SELECT count(*) FROM pg_sleep($1)", ("seconds",)))
 COUNT: Any = SimpleNamespace(postgresql=(b"SELECT count(*) FROM generate_series(1, $1)", ("number",)))
@@ -42,7 +43,7 @@ async def test_busy_hot_connections_are_unavailable(
 ) -> None:
     monkeypatch.setattr(hot_connections, "BUSY", 0.05)
     sleeping = [asyncio.create_task(database.hot(SLEEP, {"seconds": 5})) for _ in range(hot_connections.SIZE)]
-    await asyncio.sleep(0)
+    await wait_until(database._hot._turns.locked)
     with pytest.raises(Unavailable):
         await database.hot(COUNT, {"number": 1})
     for task in sleeping:

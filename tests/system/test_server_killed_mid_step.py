@@ -104,6 +104,7 @@ def test_what_ended_while_the_server_was_away_is_recorded_once(
     assert_whole(shared_server, execution, counting)
 
 
+@pytest.mark.parametrize("started_server", ["sqlite"], indirect=True)
 def test_link_and_server_may_die_in_the_same_moment(
     shared_server: RunningServer, shared_agent: RunningAgent, counting: Counting
 ) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -112,14 +109,6 @@ def test_a_postgresql_that_does_not_answer_is_one_clear_line(processes: Processe
     assert "onnect" in line
 
 
-def test_a_wrong_password_for_postgresql_is_one_clear_line(processes: Processes, postgres_url: str) -> None:
-    user, _, rest = postgres_url.removeprefix("postgresql://").partition("@")
-    url = f"postgresql://{user.partition(':')[0]}:hunter2@{rest}"
-    line = failure(processes.start("server", COMMAND, SERVER_PORT="0", DATABASE_URL=url))
-    assert "hunter2" not in line
-    assert "password" in line
-
-
 @pytest.mark.parametrize("started_server", ["sqlite"], indirect=True)
 def test_a_second_server_on_the_same_sqlite_file_is_refused_and_the_first_goes_on(
     shared_server: RunningServer, processes: Processes
@@ -127,19 +116,6 @@ def test_a_second_server_on_the_same_sqlite_file_is_refused_and_the_first_goes_o
     second = processes.start("second", COMMAND, SERVER_PORT="0", DATABASE_URL=shared_server.database_url)
     assert "in use by another server" in failure(second)
     assert shared_server.call("system.info")["epoch"] >= 1
-
-
-def test_a_taken_port_leaves_an_existing_database_alone(processes: Processes, tmp_path: Path) -> None:
-    database = tmp_path / "old.db"
-    sqlite3.connect(database).close()
-    database.write_bytes(b"")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        line = failure(processes.start("server", COMMAND, SERVER_PORT=str(port), DATABASE_URL=f"sqlite:///{database}"))
-    assert str(port) in line
-    assert database.read_bytes() == b""
 
 
 def test_two_servers_may_start_on_one_empty_postgresql_in_the_same_moment(

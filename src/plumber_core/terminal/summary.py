@@ -8,10 +8,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from plumber_core.errors import error_classes
 from plumber_core.model.states import StepState
 from plumber_core.model.views import ExecutionDetail, StepExecutionView
 from plumber_core.terminal.durations import duration_text, span
-from plumber_core.terminal.language import _
+from plumber_core.terminal.language import _, language
 from plumber_core.terminal.outcome import exit_text, outcome_text, waiting_text
 from plumber_core.terminal.output import listing
 from plumber_core.terminal.sanitise import sanitise
@@ -71,7 +72,16 @@ def verdict(detail: ExecutionDetail) -> Text:
         )
     if detail.warnings:
         line.append("  " + _("{count} failure(s) were allowed", count=detail.warnings), style="yellow")
-    return line.append(f"  {detail.id}", style="dim")
+    line.append(f"  {detail.id}", style="dim")
+    return line.append(f"\n{problem}", style="red") if (problem := _problem(detail)) else line
+
+
+def _problem(detail: ExecutionDetail) -> str:
+    """Return why an execution could not go on, when no step's outcome tells it."""
+    kind = error_classes().get(str((detail.problem or {}).get("code")))
+    if detail.problem is None or kind is None:
+        return ""
+    return sanitise(kind(**detail.problem.get("arguments", {})).explain(language()), colours=False)
 
 
 def _result(step: StepExecutionView) -> tuple[Text, Text]:

@@ -49,8 +49,9 @@ class PostgresDatabase:
         self._engine = create_async_engine(url, pool_size=8, max_overflow=8, **shared)
         # Single-statement writes and reads need no BEGIN and COMMIT of their own; agents have this pool to
         # themselves, so that slow pages cannot starve them.
+        # Nothing is ever left open there, so nothing has to be rolled back when a connection is returned.
         self._single: AsyncEngine = create_async_engine(
-            url, pool_size=6, max_overflow=6, isolation_level="AUTOCOMMIT", **shared
+            url, pool_size=6, max_overflow=6, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, **shared
         )
         from plumber_core.storage.dialects.hot_connections import HotConnections
 
