@@ -6,10 +6,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.memory import forget_peak, peak, resident
 from bench.plumber_side import LOUD, LOUD_BYTES, PlumberSystem
@@ -23,15 +20,6 @@ _READ = 256 * 1024
 _STORED = "plumber_log_bytes_total"
 
 
-@dataclass
-class Seen:
-    """Seconds until everything was durable at the server, and until it had compared it with the agent's digest."""
-
-    stored: float
-    verified: float
-    exact: bool
-
-
 async def measure_output(report: Report, system: PlumberSystem, _: Stamps) -> None:
     """Alternate between Plumber and a bare pipe into a file; compare every byte."""
     agent = system.agents["one"]
@@ -39,45 +27,37 @@ async def measure_output(report: Report, system: PlumberSystem, _: Stamps) -> No
     before = {name: resident(pid) for name, pid in watched.items()}
     for pid in watched.values():
         forget_peak(pid)
-    ours: list[Seen] = []
-    limits = []
+    ours, limits, exact = [], [], True
     for _round in range(ROUNDS):
         limits.append(await _pipe_to_file(system.processes.folder / "limit"))
-        ours.append(await _run(system))
+        seconds, attempt = await _run(system)
+        ours.append(seconds)
+        exact = await _is_exact(system, attempt) and exact
     growth = {name: peak(pid) - before[name] for name, pid in watched.items()}
-    report.line(metric="100 MB", rounds=[vars(seen) for seen in ours], limit=limits, growth=growth)
-    _tell(report, ours, median(limits), growth)
-
-
-def _tell(report: Report, ours: Sequence[Seen], limit: float, growth: dict[str, float]) -> None:
-    remark = "every byte there" if all(seen.exact for seen in ours) else "BYTES ARE MISSING OR WRONG"
-    stored, verified = (median([getattr(seen, name) for seen in ours]) for name in ("stored", "verified"))
-    report.row(Row("100 MB, pipe to file", limit, "s"))
-    report.row(Row("100 MB stored", stored, "s", stored / limit, 3, remark=remark))
-    report.row(Row("100 MB verified", verified, "s", verified / limit, remark="read back and hashed by the server"))
+    report.line(metric="100 MB", rounds=ours, limit=limits, exact=exact, growth=growth)
+    remark = "every byte there" if exact else "BYTES ARE MISSING OR WRONG"
+    report.row(Row("100 MB, pipe to file", median(limits), "s"))
+    report.row(Row("100 MB stored", median(ours), "s", median(ours) / median(limits), 3, remark=remark))
     report.row(Row("100 MB: growth of the server", growth["server"], "MB", budget=32))
     report.row(Row("100 MB: growth of the agent", growth["link"] + growth["supervisor"], "MB", budget=16))
 
 
-async def _run(system: PlumberSystem) -> Seen:
+async def _run(system: PlumberSystem) -> tuple[float, str]:
+    """Return the seconds from the trigger until outcome and every byte are durable at the server, and the attempt."""
     stored = await system.counter(_STORED)
     began = time.monotonic()
     execution = (await system.call("task.run", task="loud"))["id"]
     await system.count_to(_STORED, stored + LOUD_BYTES, 300)
-    attempt = await _attempt(system, execution, lambda attempt: attempt["state"] is not None)
-    durable = time.monotonic() - began
-    await _attempt(system, execution, lambda attempt: attempt["log_complete"])
-    verified = time.monotonic() - began
-    return Seen(durable, verified, await _is_exact(system, attempt))
+    attempt = await _whole(system, execution)
+    return time.monotonic() - began, attempt
 
 
-async def _attempt(system: PlumberSystem, execution: str, reached: Callable[[dict[str, Any]], bool]) -> str:
-    """Wait until the only attempt has come so far; return its id."""
+async def _whole(system: PlumberSystem, execution: str) -> str:
+    """Wait until the server says that the only attempt's log is complete; return the attempt's id."""
     while True:
         [step] = (await system.call("execution.show", execution=execution))["steps"]
-        found = [attempt for attempt in step["attempts"] if reached(attempt)]
-        if found:
-            return str(found[0]["id"])
+        if step["attempts"] and step["attempts"][0]["log_complete"]:
+            return str(step["attempts"][0]["id"])
         await asyncio.sleep(0.01)
 
 

@@ -10,7 +10,7 @@ from plumber_core.storage.script import Script
 
 _SESSIONS_HOLD = """NOT EXISTS (
     SELECT 1 FROM {rows:starts} LEFT JOIN agents a ON a.id = starts.value->>'agent'
-      AND a.session = starts.value->>'session' AND a.state = 'active' AND NOT a.conflict
+      AND a.id {in:starts.agent} AND a.session = starts.value->>'session' AND a.state = 'active' AND NOT a.conflict
     WHERE starts.value->>'session' IS NOT NULL AND a.id IS NULL)"""
 
 _NEW_ATTEMPTS = """
@@ -90,7 +90,8 @@ UPDATE step_executions SET
   spec = starts.value->>'spec', attempt_id = starts.value->>'attempt',
   attempt_number = CAST(starts.value->>'number' AS BIGINT), ready_at = plumber_now(),
   started_at = CASE WHEN starts.value->>'session' IS NULL THEN NULL ELSE plumber_now() END
-FROM {rows:starts} WHERE step_executions.id = starts.value->>'id' AND step_executions.state = 'blocked' AND {ok}"""
+FROM {rows:starts} WHERE step_executions.id = starts.value->>'id' AND step_executions.id {in:starts.id}
+  AND step_executions.state = 'blocked' AND {ok}"""
 _END_EXECUTION = """
 UPDATE executions SET state = COALESCE(CAST(:execution_state AS TEXT), state),
   warnings = warnings + CAST(:warnings AS BIGINT), problem = COALESCE(CAST(:problem AS TEXT), problem),
@@ -120,10 +121,11 @@ def end_step(
         (starts, _NEW_ATTEMPTS),
         (execution, _END_EXECUTION),
     )
+    # COALESCE keeps PostgreSQL from the index of unended attempts, which is full of those that have just ended.
     guard = f"""
 SELECT 1 FROM step_executions s JOIN attempts a ON a.id = s.attempt_id JOIN agents ag ON ag.id = a.agent_id
   JOIN progress p ON p.execution_id = s.execution_id AND p.stage = s.stage
-WHERE s.id = :step AND a.id = :attempt AND a.agent_id = :agent AND s.state IN ({states}) AND a.ended_at IS NULL
+WHERE s.id = :step AND a.id = :attempt AND a.agent_id = :agent AND s.state IN ({states}) AND COALESCE(a.ended_at, 0) = 0
   AND (CAST(:session AS TEXT) IS NULL OR (ag.session = :session AND ag.state <> 'revoked'))
   AND p.control = CAST(:control AS BIGINT)
   AND p.remaining BETWEEN CAST(:remaining_low AS BIGINT) AND CAST(:remaining_high AS BIGINT)

@@ -18,8 +18,9 @@ from plumber_core.storage.script import Script
 SIZE = 8
 BUSY = 5.0
 """Seconds to wait for a free connection."""
-OPTIONS = "-c plan_cache_mode=force_generic_plan"
-"""Planning such a statement takes longer than running it, and its keys leave nothing to choose by value."""
+OPTIONS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+"""Planning such a statement takes longer than running it, so it is planned once, perhaps while the tables are empty:
+without the second setting reports went on reading all steps that there are. Every row is found by its key."""
 
 Link = psycopg.AsyncConnection[tuple[Any, ...]]
 

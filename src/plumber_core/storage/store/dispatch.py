@@ -21,7 +21,7 @@ ORDER BY ready_at, id LIMIT :limit"""
 _CLAIM_SET = """
 UPDATE step_executions SET state = 'running', attempt_number = attempt_number + 1, started_at = plumber_now(),
   attempt_id = id || '-' || (attempt_number + 1) || '-' || :nonce
-WHERE id IN ({which}) AND state = 'ready' AND EXISTS (
+WHERE id {which} AND state = 'ready' AND EXISTS (
   SELECT 1 FROM agents a WHERE a.id = :agent AND a.session = :session AND a.state = 'active' AND NOT a.conflict)
 RETURNING id, execution_id, stage, step, lane, agent_id, round, state, attempt_id, attempt_number, spec, started_at"""
 _CLAIM_ATTEMPTS = """
@@ -35,14 +35,14 @@ _EVENT = "'step_execution', id, 'step', step, 'lane', lane, 'attempt', attempt_i
 _PG_EVENT = f"CAST(json_build_object({_EVENT}) AS text)"
 _PG_CLAIM = text(
     f"""WITH which AS MATERIALIZED ({_CLAIM_WHICH} FOR UPDATE SKIP LOCKED),
-claimed AS ({_CLAIM_SET.format(which="SELECT id FROM which")}),
+claimed AS ({_CLAIM_SET.format(which="= ANY(ARRAY(SELECT id FROM which))")}),
 tries AS ({_CLAIM_ATTEMPTS.format(claimed="claimed")} RETURNING 1),
 told AS ({_CLAIM_EVENTS.format(claimed="claimed", data=_PG_EVENT)} RETURNING 1)
 SELECT * FROM claimed ORDER BY id"""
 )
 _MINE = "step_executions WHERE agent_id = :agent AND state = 'running' AND attempt_id LIKE '%-' || :nonce"
 _LITE_CLAIM = (
-    text(_CLAIM_SET.format(which=_CLAIM_WHICH)),
+    text(_CLAIM_SET.format(which=f"IN ({_CLAIM_WHICH})")),
     text(_CLAIM_ATTEMPTS.format(claimed=_MINE)),
     text(
         _CLAIM_EVENTS.format(
