@@ -4,20 +4,14 @@ import asyncio
 
 from plumber_core import Plumber, Step, Task
 
-NIGHTLY = Task(
-    name="nightly",
-    on="local",
-    steps=[
-        Step(name="dump", run='echo "file=shop.sql" >> "$PLUMBER_OUTPUT"'),
-        Step(name="check", run='echo "checking $FILE"', env={"FILE": "${{ steps.dump.outputs.file }}"}),
-        Step(name="tell", run="echo all is well"),
-    ],
-)
+dump = Step(name="dump", run='echo "file=shop.sql" >> "$PLUMBER_OUTPUT"')
+check = Step(name="check", run='echo "checking $FILE"', env={"FILE": "${{ steps.dump.outputs.file }}"})
+tell = Step(name="tell", run="echo all is well")
 
 
 async def main() -> None:
     async with Plumber("sqlite:///ops.db") as plumber:
-        execution = await plumber.run(NIGHTLY)
+        execution = await plumber.run(Task(name="nightly", on="local", steps=[dump, check, tell]))
         print(execution.state, *(f"{step.step}={step.state}" for step in execution.steps))
 
 

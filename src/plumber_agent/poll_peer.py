@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import httpx
 
 from plumber_agent.address import ServerAddress
+from plumber_agent.calls import Calls
 from plumber_agent.wire import encode_call, encode_value, raise_problem, read_answer, read_delivery, read_object
 from plumber_core.model.limits import LONG_POLL
 from plumber_core.protocol.codec import encode_chunk
@@ -20,13 +21,6 @@ from plumber_core.protocol.messages import (
     Hello,
     LogChunk,
     LogEnd,
-    NeverRan,
-    Permit,
-    Renew,
-    Renewed,
-    Report,
-    Reported,
-    Start,
     Welcome,
 )
 from plumber_core.protocol.peer import Disconnected, Refused, SessionOver
@@ -38,7 +32,7 @@ HASTY = 0.5
 """Seconds: an empty answer that came sooner is no long poll, and the next one waits."""
 
 
-class PollPeer:
+class PollPeer(Calls):
     """Implements ``protocol.peer.Peer``.
 
     Args:
@@ -68,26 +62,11 @@ class PollPeer:
         self._ends = time.monotonic() + lifetime
 
     async def hello(self, message: Hello) -> Welcome:
-        answer: Welcome = await self._call("hello", message)
+        answer = await super().hello(message)
         if answer.session:
             self._session = answer.session
             self._greeted.set()
         return answer
-
-    async def renew(self, message: Renew) -> Renewed:
-        answer: Renewed = await self._call("renew", message)
-        return answer
-
-    async def start(self, message: Start) -> Permit:
-        answer: Permit = await self._call("start", message)
-        return answer
-
-    async def report(self, message: Report) -> Reported:
-        answer: Reported = await self._call("report", message)
-        return answer
-
-    async def never_ran(self, message: NeverRan) -> None:
-        await self._call("never_ran", message)
 
     async def append(self, chunk: LogChunk) -> LogEnd:
         data = encode_chunk(chunk)

@@ -11,29 +11,21 @@ from collections.abc import AsyncIterator
 from typing import Any, Self
 
 from plumber_agent.address import ServerAddress
+from plumber_agent.calls import Calls
 from plumber_agent.held_socket import Socket, open_socket
 from plumber_agent.wire import encode_call, read_answer, read_delivery, read_object
 from plumber_core.protocol.codec import encode_chunk
 from plumber_core.protocol.messages import (
     Delivery,
-    Hello,
     LogChunk,
     LogEnd,
-    NeverRan,
-    Permit,
-    Renew,
-    Renewed,
-    Report,
-    Reported,
-    Start,
-    Welcome,
 )
 from plumber_core.protocol.peer import Disconnected, PeerError, Refused
 
 log = logging.getLogger("plumber.agent")
 
 
-class WsPeer:
+class WsPeer(Calls):
     """Implements ``protocol.peer.Peer``; made by ``connect``."""
 
     def __init__(self) -> None:
@@ -54,25 +46,6 @@ class WsPeer:
         peer = cls()
         peer._socket = await open_socket(address, token, peer._received, peer._lost)
         return peer
-
-    async def hello(self, message: Hello) -> Welcome:
-        answer: Welcome = await self._call("hello", message)
-        return answer
-
-    async def renew(self, message: Renew) -> Renewed:
-        answer: Renewed = await self._call("renew", message)
-        return answer
-
-    async def start(self, message: Start) -> Permit:
-        answer: Permit = await self._call("start", message)
-        return answer
-
-    async def report(self, message: Report) -> Reported:
-        answer: Reported = await self._call("report", message)
-        return answer
-
-    async def never_ran(self, message: NeverRan) -> None:
-        await self._call("never_ran", message)
 
     async def append(self, chunk: LogChunk) -> LogEnd:
         attempt, data = chunk.attempt, encode_chunk(chunk)

@@ -26,6 +26,7 @@ from plumber_core.engine.peer import EnginePeer
 from plumber_core.engine.reap import sweep, sweeps
 from plumber_core.errors import PlumberError
 from plumber_core.ids import TOKEN_PREFIX, secret_hash
+from plumber_core.model import limits
 from plumber_core.model.states import TERMINAL_EXECUTION_STATES
 from plumber_core.model.task import Task
 from plumber_core.model.views import Event, ExecutionDetail, LogGrowth, LogSlice, Principal
@@ -280,7 +281,7 @@ class Plumber:
     async def drain(self) -> None:
         """Tell agents goodbye and end every ``follow``: called first when a server stops."""
         connections = self._engine.connections.all()
-        spread = min(10.0, len(connections) / 1000)
+        spread = min(limits.RECONNECT_SPREAD_MAX, len(connections) / limits.RECONNECTS_PER_SECOND)
         for number, connection in enumerate(connections):
             connection.push(Goodbye(spread * number / max(1, len(connections))))
         self._engine.wakeups.end_all()

@@ -80,7 +80,7 @@ def test_digest_takes_any_split_once(written: list[tuple[int, bytes]], data: st.
 def command_for(run: str = "true", *, environment: dict[str, str] | None = None, **fields: Any) -> Command:
     params = fields.pop("params", {"run": run})
     spec = StepSpec("exe", "task", "step", 4, fields.pop("uses", "shell"), params, fields.pop("env", {}), **fields)
-    around = Surroundings("id", "name", Path("/work"), environment if environment is not None else {"PATH": "/bin"})
+    around = Surroundings("id", "name", Path("/srv/jobs"), environment if environment is not None else {"PATH": "/bin"})
     return build_command(Assignment("att", "s", 1, 1, spec), around)
 
 
@@ -134,8 +134,8 @@ def test_service_managers_that_set_no_home_get_the_accounts() -> None:
 
 
 def test_folder_limits_and_input() -> None:
-    assert command_for().path == "/work"
-    assert command_for(path="sub/dir").path == "/work/sub/dir"
+    assert command_for().path == "/srv/jobs"
+    assert command_for(path="sub/dir").path == "/srv/jobs/sub/dir"
     assert command_for(path="/abs").path == "/abs"
     command = command_for(timeout=1.5, idle_timeout=2.5, grace=3.5, stdin="in\n")
     assert (command.timeout, command.idle_timeout, command.grace, command.stdin) == (1.5, 2.5, 3.5, b"in\n")

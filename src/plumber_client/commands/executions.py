@@ -13,12 +13,11 @@ from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import ExecutionDetail, ExecutionSummary
 from plumber_core.terminal.console import out
 from plumber_core.terminal.durations import ago, duration_text, local_time
-from plumber_core.terminal.following import watch_to_exit
+from plumber_core.terminal.following import follow_or_tell, watch_to_exit
 from plumber_core.terminal.language import _
 from plumber_core.terminal.logs import LogRequest, print_logs
 from plumber_core.terminal.options import Flag, Output, Raw
 from plumber_core.terminal.output import emit, fields, safe, table
-from plumber_core.terminal.problems import OK
 from plumber_core.terminal.summary import summary
 from plumber_core.terminal.words import state_text
 
@@ -96,10 +95,7 @@ async def rerun(
     """Run it again."""
     async with server() as plumber:
         started = await plumber.executions.rerun(execution=execution, reason=reason)
-        if watch:
-            return await watch_to_exit(plumber, started.id, output, raw=raw)
-    emit(started, output, lambda: safe(_("Started {id}", id=started.id)))
-    return OK
+        return await follow_or_tell(plumber, started, output, watch=watch, raw=raw)
 
 
 def _row(execution: ExecutionSummary) -> tuple[str | Text, ...]:

@@ -14,7 +14,7 @@ from plumber_core.errors import NotFound, ValidationFailed
 from plumber_core.model.views import PlannedStep, PlanView, TaskDetail, TaskSummary
 from plumber_core.terminal.console import err, out
 from plumber_core.terminal.durations import duration_text, local_time
-from plumber_core.terminal.following import watch_to_exit
+from plumber_core.terminal.following import follow_or_tell
 from plumber_core.terminal.language import _
 from plumber_core.terminal.options import SOURCE_FORMATS, Flag, Output, Pairs, Raw, parse_pairs, read_source
 from plumber_core.terminal.output import emit, fields, safe, table
@@ -109,10 +109,7 @@ async def run(
     """Start a task."""
     async with server() as plumber:
         execution = await plumber.tasks.run(task=task, parameters=parse_pairs(param), reason=reason, revision=revision)
-        if watch:
-            return await watch_to_exit(plumber, execution.id, output, raw=raw)
-    emit(execution, output, lambda: safe(_("Started {id}", id=execution.id)))
-    return OK
+        return await follow_or_tell(plumber, execution, output, watch=watch, raw=raw)
 
 
 async def history(task: Task, /, *, output: Output = "table") -> None:

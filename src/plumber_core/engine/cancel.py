@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.core import Engine
-from plumber_core.engine.finish import AttemptRef, Ending, finish
+from plumber_core.engine.finish import Ending, finish
 from plumber_core.errors import Conflict, NotFound
 from plumber_core.model.records import StepRow
 from plumber_core.model.states import Actor, StepState

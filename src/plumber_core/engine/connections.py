@@ -33,7 +33,6 @@ class Connection:
     cancelled: dict[str, bool] = field(default_factory=dict)
     reserved: int = 0
     backlog: bool = True
-    session_used: bool = False
     outbox: asyncio.Queue[Delivery | None] = field(default_factory=asyncio.Queue)
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
+from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.caches import ExecutionMemory
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.engine.starts import Prepared, prepare
-from plumber_core.errors import InvalidRequest, NotFound, Unavailable
-from plumber_core.ids import step_execution_id
+from plumber_core.errors import InvalidRequest, Unavailable
 from plumber_core.model.records import StepEnd
 from plumber_core.model.states import Actor, StepState, step_sources
 from plumber_core.planning.advance import Advance, Ended, advance, cannot_start
@@ -19,35 +19,6 @@ from plumber_core.protocol.messages import Assignment
 
 TRIES = 8
 MANY = 2**40
-ID_LENGTH = 36
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRef:
-    """Where an attempt stands, read from its id (``ids.py``)."""
-
-    attempt: str
-    execution: str
-    step: int
-    lane: int
-    round: int
-
-    @classmethod
-    def parse(cls, attempt: str) -> Self:
-        """Read an attempt's id.
-
-        Raises:
-            NotFound: it is none.
-        """
-        execution, rest = attempt[:ID_LENGTH], attempt[ID_LENGTH:].split("-")
-        if len(rest) != 6 or not all(part.isascii() and part.isdigit() for part in rest[1:5]):
-            raise NotFound(kind="attempt", name=attempt)
-        return cls(attempt, execution, int(rest[1]), int(rest[2]), int(rest[3]))
-
-    @property
-    def step_id(self) -> str:
-        """The id of the step execution."""
-        return step_execution_id(self.execution, self.step, self.lane, self.round)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.core import Engine
 from plumber_core.errors import InvalidRequest, NotFound, PlumberError, ProtocolError
-from plumber_core.ids import step_execution_id
 from plumber_core.model.views import LogGrowth, LogSlice
 from plumber_core.protocol.frames import STDERR, STDOUT, decode_frames, whole_length
 
@@ -107,13 +107,11 @@ def check_frames(data: bytes) -> None:
 
 def grew(engine: Engine, attempt: str, end: int) -> None:
     """Tell followers how far a log is durable."""
-    from plumber_core.engine.finish import AttemptRef
-
     if end < 0:
         return
     ref = AttemptRef.parse(attempt)
-    step = step_execution_id(ref.execution, ref.step, ref.lane, ref.round)
-    engine.wakeups.grew(LogGrowth(execution=ref.execution, step_execution=step, attempt=attempt, end=end))
+    growth = LogGrowth(execution=ref.execution, step_execution=ref.step_id, attempt=attempt, end=end)
+    engine.wakeups.grew(growth)
 
 
 async def read_log(engine: Engine, attempt: str, offset: int, limit: int) -> LogSlice:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.core import Engine
-from plumber_core.engine.finish import AttemptRef, Ending, finish
+from plumber_core.engine.finish import Ending, finish
 from plumber_core.engine.logs import LogWriter
 from plumber_core.errors import InvalidRequest, NotFound, Unauthenticated
 from plumber_core.ids import new_nonce, secret_hash

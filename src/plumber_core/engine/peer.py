@@ -7,10 +7,11 @@ import time
 from collections.abc import AsyncIterator
 from typing import NoReturn
 
+from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.claim import claim, deliver
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
-from plumber_core.engine.finish import AttemptRef, Ending, finish
+from plumber_core.engine.finish import Ending, finish
 from plumber_core.engine.logs import LogWriter
 from plumber_core.engine.report import report
 from plumber_core.engine.sessions import open_session

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.claim import deliver
 from plumber_core.engine.core import Engine
-from plumber_core.engine.finish import AttemptRef, Ending, finish
+from plumber_core.engine.finish import Ending, finish
 from plumber_core.errors import PlumberError
 from plumber_core.model import limits
 from plumber_core.model.states import Actor, StepState

@@ -6,10 +6,11 @@ import dataclasses
 import math
 from typing import Any
 
+from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.claim import claim
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
-from plumber_core.engine.finish import AttemptRef, Ending, Finished, finish
+from plumber_core.engine.finish import Ending, Finished, finish
 from plumber_core.engine.logs import Digest, LogWriter, check_frames, grew, verify
 from plumber_core.errors import NotFound, ProtocolError
 from plumber_core.model import limits

@@ -10,9 +10,10 @@ import hmac
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
-from plumber_core.engine.finish import AttemptRef, Ending, finish
+from plumber_core.engine.finish import Ending, finish
 from plumber_core.engine.specs import spec_from_json
 from plumber_core.ids import secret_hash
 from plumber_core.model import limits

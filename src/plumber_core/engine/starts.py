@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from plumber_core.engine.claim import deliver
 from plumber_core.engine.connections import Connection
@@ -18,7 +20,7 @@ from plumber_core.model.plan import Plan
 from plumber_core.model.records import Start
 from plumber_core.planning.render import render_step
 from plumber_core.protocol.codec import to_json
-from plumber_core.protocol.messages import Assignment
+from plumber_core.protocol.messages import Assignment, StepSpec
 
 
 @dataclass
@@ -80,31 +82,29 @@ async def prepare(
     """
     prepared = Prepared()
     try:
-        for step, lane in pairs:
-            await _prepare_one(engine, prepared, plan, execution, (step, lane), just_set or {})
+        for step, together in groupby(pairs, key=itemgetter(0)):
+            hosts = plan.stages[plan.stage_of(step)].hosts
+            outputs = await _outputs(engine, plan, execution, step, just_set or {})
+            for _, lane in together:
+                await _check_exists(engine, plan, step, hosts[lane])
+                spec = render_step(plan, step, hosts[lane], execution, outputs)
+                _bind(engine, prepared, step_execution_id(execution, step, lane), hosts[lane], spec)
     except BaseException:
         prepared.release()
         raise
     return prepared
 
 
-async def _prepare_one(
-    engine: Engine, prepared: Prepared, plan: Plan, execution: str, pair: tuple[int, int], just_set: Outputs
-) -> None:
-    step, lane = pair
-    host = plan.stages[plan.stage_of(step)].hosts[lane]
-    await _check_exists(engine, plan, step, host)
-    outputs = await _outputs(engine, plan, execution, step, just_set)
-    spec = render_step(plan, step, host, execution, outputs)
-    step_id = step_execution_id(execution, step, lane)
+def _bind(engine: Engine, prepared: Prepared, step_id: str, host: str, spec: StepSpec) -> None:
+    """Reserve a slot for a rendered step, or leave it ready."""
     connection = engine.connections.reserve(host)
     if connection is None:
-        prepared.starts.append(Start(step_id, host, step, to_json(spec)))
+        prepared.starts.append(Start(step_id, host, spec.index, to_json(spec)))
         prepared.waiting.append(host)
         return
     attempt = attempt_id(step_id, 1, new_nonce())
     session, beat = connection.session_hash, connection.beat
-    start = Start(step_id, host, step, to_json(spec), attempt, 1, session, beat, connection.boot_id)
+    start = Start(step_id, host, spec.index, to_json(spec), attempt, 1, session, beat, connection.boot_id)
     prepared.starts.append(start)
     prepared.bound.append((connection, Assignment(attempt, connection.session, beat, connection.epoch, spec)))
 

@@ -13,13 +13,14 @@ LEASE_MIN = 30.0
 PERMIT_TTL_MIN = 5.0
 ONLINE_MIN = 15.0
 LOST_AFTER = 15 * 60.0
-CLAIM_LEASE = 30.0
 LONG_POLL = 25.0
 SWEEP_INTERVAL = 5.0
 """One sweep per server process stands behind every push: a lost wake-up costs at most this."""
 CANCEL_GRACE = 10.0
 AGENT_SLOTS = 8
+RECONNECTS_PER_SECOND = 1000
 RECONNECT_SPREAD_MAX = 10.0
+"""After a server's stop agents come back spread over this at most, so that nobody stampedes."""
 
 MAX_TASK_SOURCE = 1024 * 1024
 MAX_REQUEST_BODY = 2 * 1024 * 1024

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Literal, Self
 
+from plumber_core.model.limits import CANCEL_GRACE
+
 OnFailure = Literal["stop", "continue"]
 
 
@@ -29,7 +31,7 @@ class PlanStep:
     env: dict[str, str] = field(default_factory=dict)
     timeout: float | None = None
     idle_timeout: float | None = None
-    grace: float = 10.0
+    grace: float = CANCEL_GRACE
     stdin: str | None = None
     on_failure: OnFailure = "stop"
     needs_outputs: tuple[str, ...] = ()

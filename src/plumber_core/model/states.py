@@ -73,8 +73,6 @@ TERMINAL_STEP_STATES = frozenset(
 )
 LIVE_STEP_STATES = frozenset({_S.CLAIMED, _S.RUNNING, _S.CANCELLING, _S.UNREACHABLE})
 """States in which an agent may hold the attempt: they take a slot."""
-STARTED_STEP_STATES = frozenset({_S.RUNNING, _S.CANCELLING, _S.UNREACHABLE})
-"""States in which the attempt has its permit, so that a report may end it."""
 WAITING_STEP_STATES = frozenset({_S.BLOCKED, _S.READY, _S.RETRY_WAIT})
 """States in which nothing was handed out."""
 

@@ -9,7 +9,7 @@ from plumber_core.errors import InvalidRequest
 from plumber_core.plugins.contracts.executor import Executor
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    pass
 
 _CLOSED = "additionalProperties"
 
@@ -45,11 +45,6 @@ def params_schema(executor: Executor[Any]) -> dict[str, Any]:
         schema.setdefault("properties", {})
         schema.setdefault(_CLOSED, False)
     return schema
-
-
-def dump_params(params: BaseModel) -> dict[str, Any]:
-    """Return parameters as JSON values, such as ``load_params`` reads."""
-    return params.model_dump(mode="json", exclude_unset=True)
 
 
 def _definitions(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from plumber_core.model.limits import CANCEL_GRACE
+
 PROTOCOL_VERSION = 1
 
 HeldState = Literal["spawning", "running", "exited", "void", "unknown"]
@@ -33,7 +35,7 @@ class StepSpec:
     path: str | None = None
     timeout: float | None = None
     idle_timeout: float | None = None
-    grace: float = 10.0
+    grace: float = CANCEL_GRACE
     stdin: str | None = None
     clean_environment: bool = True
 

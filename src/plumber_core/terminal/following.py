@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from plumber_core.control.plane import ControlPlane
+from plumber_core.model.views import ExecutionSummary
 from plumber_core.terminal.console import out, remark
 from plumber_core.terminal.language import _
-from plumber_core.terminal.output import emit
+from plumber_core.terminal.output import emit, safe
+from plumber_core.terminal.problems import OK
 from plumber_core.terminal.screen import PlainScreen, QuietScreen, Screen
 from plumber_core.terminal.watch import exit_code, watch
 
@@ -41,3 +43,13 @@ async def watch_to_exit(
     if output == "json":
         emit(detail, output, lambda: "")
     return exit_code(detail)
+
+
+async def follow_or_tell(
+    plane: ControlPlane, started: ExecutionSummary, output: str, *, watch: bool, raw: bool = False
+) -> int:
+    """After a start: show the execution until it has ended, or only say that it has begun."""
+    if watch:
+        return await watch_to_exit(plane, started.id, output, raw=raw)
+    emit(started, output, lambda: safe(_("Started {id}", id=started.id)))
+    return OK

@@ -6,8 +6,7 @@ import asyncio
 import builtins
 import difflib
 import hashlib
-import json
-from typing import Any
+from typing import Any, cast
 
 from plumber_core.engine.events import moment
 from plumber_core.engine.operations.base import Noun, clean, page_size
@@ -175,15 +174,14 @@ class TaskOperations(Noun):
 
     async def _detail(self, row: TaskRow, number: int, *, changed: bool = True) -> TaskDetail:
         revision = await self._revision(row, number)
-        shown: Any = revision.format
         return TaskDetail(
             id=row.id,
             name=row.name,
             description=row.description,
             revision=revision_info(revision),
-            format=shown,
+            format=cast(SourceFormat, revision.format),
             source=revision.source,
-            definition=json.loads(json.dumps(revision.definition)),
+            definition=revision.definition,
             created=changed and number == 1,
             changed=changed,
         )

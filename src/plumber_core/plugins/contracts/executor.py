@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from plumber_core.plugins.contracts.base import PluginObject
 from plumber_core.plugins.contracts.command import Command
@@ -85,6 +85,3 @@ class SyncExecutor(Executor[P]):
         except asyncio.CancelledError:
             await asyncio.wait({work})
             raise
-
-
-AnyExecutor = Executor[Any]
