@@ -769,7 +769,7 @@ export interface components {
              * Labels
              * @default null
              */
-            labels: {
+            labels?: {
                 [key: string]: string;
             } | null;
             /** Name */
@@ -778,7 +778,7 @@ export interface components {
              * Slots
              * @default 8
              */
-            slots: number;
+            slots?: number;
         };
         /** AgentDeleteIn */
         AgentDeleteIn: {
@@ -801,19 +801,19 @@ export interface components {
              * Labels
              * @default null
              */
-            labels: {
+            labels?: {
                 [key: string]: string;
             } | null;
             /**
              * Minutes
              * @default 60
              */
-            minutes: number;
+            minutes?: number;
             /**
              * Name
              * @default null
              */
-            name: string | null;
+            name?: string | null;
         };
         /** AgentListIn */
         AgentListIn: {
@@ -821,17 +821,17 @@ export interface components {
              * Cursor
              * @default null
              */
-            cursor: string | null;
+            cursor?: string | null;
             /**
              * Limit
              * @default 500
              */
-            limit: number;
+            limit?: number;
             /**
              * On
              * @default all
              */
-            on: string;
+            on?: string;
         };
         /** AgentRedeemIn */
         AgentRedeemIn: {
@@ -871,19 +871,19 @@ export interface components {
              * Labels
              * @default null
              */
-            labels: {
+            labels?: {
                 [key: string]: string;
             } | null;
             /**
              * Name
              * @default null
              */
-            name: string | null;
+            name?: string | null;
             /**
              * Slots
              * @default null
              */
-            slots: number | null;
+            slots?: number | null;
         };
         /**
          * AgentView
@@ -1051,12 +1051,12 @@ export interface components {
              * Kill
              * @default false
              */
-            kill: boolean;
+            kill?: boolean;
             /**
              * Reason
              * @default
              */
-            reason: string;
+            reason?: string;
         };
         /**
          * ExecutionDetail
@@ -1144,19 +1144,19 @@ export interface components {
              * Cursor
              * @default null
              */
-            cursor: string | null;
+            cursor?: string | null;
             /**
              * Limit
              * @default 20
              */
-            limit: number;
+            limit?: number;
             /** @default null */
-            state: components["schemas"]["ExecutionState"] | null;
+            state?: components["schemas"]["ExecutionState"] | null;
             /**
              * Task
              * @default null
              */
-            task: string | null;
+            task?: string | null;
         };
         /** ExecutionRerunIn */
         ExecutionRerunIn: {
@@ -1166,7 +1166,7 @@ export interface components {
              * Reason
              * @default
              */
-            reason: string;
+            reason?: string;
         };
         /** ExecutionShowIn */
         ExecutionShowIn: {
@@ -1180,24 +1180,24 @@ export interface components {
              * @default auto
              * @enum {string}
              */
-            format: "auto" | "yaml" | "json" | "toml";
+            format?: "auto" | "yaml" | "json" | "toml";
             /**
              * Parameters
              * @default null
              */
-            parameters: {
+            parameters?: {
                 [key: string]: unknown;
             } | null;
             /**
              * Reason
              * @default
              */
-            reason: string;
+            reason?: string;
             /**
              * Request Id
              * @default null
              */
-            request_id: string | null;
+            request_id?: string | null;
             /** Source */
             source: string;
         };
@@ -1391,7 +1391,7 @@ export interface components {
              * Arguments
              * @default {}
              */
-            arguments: {
+            arguments?: {
                 [key: string]: string;
             };
             /** Code */
@@ -1400,24 +1400,24 @@ export interface components {
              * Column
              * @default 0
              */
-            column: number;
+            column?: number;
             /**
              * Expected
              * @default
              */
-            expected: string;
+            expected?: string;
             /**
              * Line
              * @default 0
              */
-            line: number;
+            line?: number;
             /** Message */
             message: string;
             /**
              * Nearest
              * @default null
              */
-            nearest: string | null;
+            nearest?: string | null;
             /** Path */
             path: string;
         };
@@ -1580,18 +1580,18 @@ export interface components {
              * Expected Revision
              * @default null
              */
-            expected_revision: number | null;
+            expected_revision?: number | null;
             /**
              * Format
              * @default auto
              * @enum {string}
              */
-            format: "auto" | "yaml" | "json" | "toml";
+            format?: "auto" | "yaml" | "json" | "toml";
             /**
              * Note
              * @default
              */
-            note: string;
+            note?: string;
             /** Source */
             source: string;
         };
@@ -1668,17 +1668,17 @@ export interface components {
              * Cursor
              * @default null
              */
-            cursor: string | null;
+            cursor?: string | null;
             /**
              * Limit
              * @default 50
              */
-            limit: number;
+            limit?: number;
             /**
              * Search
              * @default
              */
-            search: string;
+            search?: string;
         };
         /** TaskPlanIn */
         TaskPlanIn: {
@@ -1686,14 +1686,14 @@ export interface components {
              * Parameters
              * @default null
              */
-            parameters: {
+            parameters?: {
                 [key: string]: unknown;
             } | null;
             /**
              * Revision
              * @default null
              */
-            revision: number | null;
+            revision?: number | null;
             /** Task */
             task: string;
         };
@@ -1703,24 +1703,24 @@ export interface components {
              * Parameters
              * @default null
              */
-            parameters: {
+            parameters?: {
                 [key: string]: unknown;
             } | null;
             /**
              * Reason
              * @default
              */
-            reason: string;
+            reason?: string;
             /**
              * Request Id
              * @default null
              */
-            request_id: string | null;
+            request_id?: string | null;
             /**
              * Revision
              * @default null
              */
-            revision: number | null;
+            revision?: number | null;
             /** Task */
             task: string;
         };
@@ -1730,7 +1730,7 @@ export interface components {
              * Revision
              * @default null
              */
-            revision: number | null;
+            revision?: number | null;
             /** Task */
             task: string;
         };
@@ -1767,7 +1767,7 @@ export interface components {
              * @default auto
              * @enum {string}
              */
-            format: "auto" | "yaml" | "json" | "toml";
+            format?: "auto" | "yaml" | "json" | "toml";
             /** Source */
             source: string;
         };
@@ -1804,7 +1804,7 @@ export interface components {
              * Days
              * @default 365
              */
-            days: number | null;
+            days?: number | null;
             /** Name */
             name: string;
         };

@@ -1,0 +1,85 @@
+/** What this part asks the server, and the shapes of a task's definition, which the API leaves open. */
+import { request, type Schemas } from '@/api/client'
+
+export type ParameterType = 'string' | 'text' | 'int' | 'float' | 'bool' | 'enum' | 'list'
+export interface Parameter {
+  type?: ParameterType
+  description?: string
+  required?: boolean
+  default?: unknown
+  pattern?: string
+  choices?: string[]
+  min?: number
+  max?: number
+}
+
+export interface StepShape {
+  name?: string
+  run?: string
+  uses?: string
+  with?: Record<string, unknown>
+  on?: string | string[]
+  path?: string
+  env?: Record<string, unknown>
+  [key: string]: unknown
+}
+
+export interface TaskShape {
+  name?: string
+  description?: string
+  params?: Record<string, Parameter>
+  env?: Record<string, unknown>
+  on?: string | string[]
+  path?: string
+  steps?: StepShape[]
+  labels?: Record<string, unknown>
+}
+
+export type Problem = Schemas['Problem']
+export type RevisionInfo = Schemas['RevisionInfo']
+export type Execution = Schemas['ExecutionSummary']
+
+/** One of a task's last results. */
+export interface Recent {
+  id: string
+  state: string
+  created_at: string
+  duration?: number | null
+}
+
+export type TaskRow = Schemas['TaskSummary'] & { recent?: Recent[]; usual_duration?: number | null; targets?: string }
+
+export interface TargetMatch {
+  total: number
+  online: number
+  names: string[]
+  offline_names: string[]
+}
+
+export interface Executor {
+  kind: string
+  summary: string
+  params: Record<string, unknown>
+  agents: number
+  here: boolean
+}
+
+async function post<Answer>(name: string, body: unknown, signal?: AbortSignal): Promise<Answer> {
+  const response = await request(`/api/${name}`, { method: 'POST', body: JSON.stringify(body), signal })
+  return (await response.json()) as Answer
+}
+
+export const matchTargets = (on: string, signal?: AbortSignal): Promise<TargetMatch> => post('agent.match', { on }, signal)
+export const listExecutors = (): Promise<Executor[]> => post('executor.list', {})
+
+/** Return `on` as one expression: a list of names means any of them. */
+export function expressionOf(on: string | string[] | undefined): string {
+  if (on === undefined || on === null) return ''
+  return Array.isArray(on) ? on.map((name) => (/^[\w.*-]+$/.test(name) ? name : JSON.stringify(name))).join(' or ') : String(on)
+}
+
+/** Return an id that makes a repeated request harmless; works without a secure context. */
+export function requestId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
