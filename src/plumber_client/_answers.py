@@ -35,6 +35,13 @@ def read_answer(kind: type[Answer], response: Response) -> Answer:
     return answer
 
 
+def log_query(offset: int, limit: int, line: int | None, tail: int | None) -> dict[str, str | int]:
+    """Return the query that asks for a slice of a log; a place of 0 that nobody named is left out."""
+    places = {"line": line, "tail": tail, "offset": offset or None}
+    named = {name: value for name, value in places.items() if value is not None}
+    return {**(named or {"offset": 0}), "limit": limit, "format": "frames"}
+
+
 def read_slice(attempt: str, offset: int, response: Response) -> LogSlice:
     """Return a slice of a log.
 
@@ -45,6 +52,8 @@ def read_slice(attempt: str, offset: int, response: Response) -> LogSlice:
     try:
         end = int(response.headers["Plumber-Log-End"])
         complete = response.headers["Plumber-Log-Complete"].lower() in ("true", "1")
+        places = {name: int(response.headers.get(f"Plumber-Log-{name}", 0)) for name in ("line", "lines")}
+        offset = int(response.headers.get("Plumber-Log-Offset", offset))
     except (KeyError, ValueError) as error:
         raise ProtocolError(reason=f"unreadable log from {response.request.url}") from error
-    return LogSlice(attempt=attempt, offset=offset, data=response.content, end=end, complete=complete)
+    return LogSlice(attempt=attempt, offset=offset, data=response.content, end=end, complete=complete, **places)

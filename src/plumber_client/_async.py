@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from plumber_client import _async_nouns as nouns
-from plumber_client._answers import Answer, read_answer, read_slice
+from plumber_client._answers import Answer, log_query, read_answer, read_slice
 from plumber_client._cursor import Cursor
 from plumber_client._http import (
     AsyncSession,
@@ -79,12 +79,23 @@ class AsyncClient:
             raise unreachable(self.url, error) from error
         return read_answer(answer, response)
 
-    async def read_log(self, attempt: str, offset: int = 0, limit: int = 1024 * 1024) -> LogSlice:
+    async def read_log(
+        self,
+        attempt: str,
+        offset: int = 0,
+        limit: int = 1024 * 1024,
+        *,
+        line: int | None = None,
+        tail: int | None = None,
+    ) -> LogSlice:
         """Return durable log bytes of an attempt from ``offset`` on: whole frames, about ``limit`` bytes.
 
-        Raises: NotFound, InvalidRequest (an offset inside a frame or past the end), Unreachable.
+        Instead of an offset, ``line`` begins a little before that line (from 0), and ``tail`` that many bytes before
+        the end.
+
+        Raises: NotFound, InvalidRequest (an offset inside a frame, a place past the end, or two places), Unreachable.
         """
-        query: dict[str, str | int] = {"offset": offset, "limit": limit, "format": "frames"}
+        query = log_query(offset, limit, line, tail)
         try:
             response = await self._session.get(f"/logs/{quote(attempt, safe='')}", params=query)
         except NetworkError as error:

@@ -15,7 +15,7 @@ from typing import Any, Self
 from plumber_core.builtin.passwords import hash_password
 from plumber_core.control import nouns
 from plumber_core.control.plane import ControlPlane
-from plumber_core.engine import events, logs
+from plumber_core.engine import events, log_reading, logs
 from plumber_core.engine.access import Access, Caller, Identities, agent_of
 from plumber_core.engine.claim import deliver
 from plumber_core.engine.core import Engine
@@ -27,6 +27,7 @@ from plumber_core.engine.reap import sweep, sweeps
 from plumber_core.errors import PlumberError
 from plumber_core.ids import TOKEN_PREFIX, secret_hash
 from plumber_core.model import limits
+from plumber_core.model.records import LogPlace
 from plumber_core.model.states import TERMINAL_EXECUTION_STATES
 from plumber_core.model.task import Task
 from plumber_core.model.views import Event, ExecutionDetail, LogGrowth, LogSlice, Principal
@@ -181,9 +182,17 @@ class Plumber:
     def system(self) -> nouns.System:
         return self._bound().system
 
-    async def read_log(self, attempt: str, offset: int = 0, limit: int = 1024 * 1024) -> LogSlice:
+    async def read_log(
+        self,
+        attempt: str,
+        offset: int = 0,
+        limit: int = 1024 * 1024,
+        *,
+        line: int | None = None,
+        tail: int | None = None,
+    ) -> LogSlice:
         """See ``ControlPlane.read_log``."""
-        return await logs.read_log(self._engine, attempt, offset, limit)
+        return await log_reading.read_log(self._engine, attempt, LogPlace(offset, line, tail), limit)
 
     def follow(self, *, execution: str | None = None, after: str | None = None) -> AsyncIterator[Event | LogGrowth]:
         """See ``ControlPlane.follow``."""

@@ -207,6 +207,10 @@ class LogStore(Protocol):
 
     async def read_log(self, attempt_id: str, offset: int, limit: int) -> tuple[r.AttemptRow, bytes] | None: ...
 
+    async def read_log_from(self, attempt_id: str, place: r.LogPlace, limit: int) -> r.LogPiece | None:
+        """Return the rows from the one at a place on, about ``limit`` bytes, by a fixed number of statements."""
+        ...
+
     async def set_log_state(self, attempt_id: str, state: str) -> None: ...
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.datastructures import ResponseHeader
+from litestar.exceptions import NotFoundException
 from litestar.middleware import DefineMiddleware
 from litestar.types import ControllerRouterHandler
 
+import plumber_web
 from plumber_core.app import Plumber
 from plumber_core.config import Settings
-from plumber_server import agents, events, health, index, logs, rest, rpc
+from plumber_server import agents, browser_session, events, health, logs, rest, rpc
 from plumber_server.auth import Authentication, check_declared
 from plumber_server.limits import MAX_AGENT_MESSAGE
 from plumber_server.own_address import OwnAddress
+from plumber_server.page import Site
 from plumber_server.polling import Polls
 from plumber_server.responses import SECURITY_HEADERS, answer_error
 
@@ -34,10 +39,11 @@ def create_app(
     Raises: StartupError (a route does not declare who may call it).
     """
     polls = Polls()
+    site = Site(plumber_web.dist())
     app = Litestar(
-        route_handlers=[*_routes(plumber, polls, settings), *extra_routes],
+        route_handlers=[*_routes(plumber, polls, settings, site), *extra_routes],
         middleware=[DefineMiddleware(Authentication, plumber=plumber, polls=polls)],
-        exception_handlers={Exception: answer_error},
+        exception_handlers={Exception: functools.partial(_answer_error, site)},
         lifespan=[lambda _: _lifespan(plumber, polls)],
         response_headers=[ResponseHeader(name=name, value=value) for name, value in SECURITY_HEADERS.items()],
         request_max_body_size=MAX_AGENT_MESSAGE,
@@ -49,10 +55,11 @@ def create_app(
     return app
 
 
-def _routes(plumber: Plumber, polls: Polls, settings: Settings | None) -> list[ControllerRouterHandler]:
+def _routes(plumber: Plumber, polls: Polls, settings: Settings | None, site: Site) -> list[ControllerRouterHandler]:
     own = OwnAddress(settings)
     return [
-        *index.routes(own),
+        *site.routes(own),
+        *browser_session.routes(plumber, own),
         *health.routes(plumber),
         *rest.routes(plumber, own),
         *rpc.routes(plumber, own),
@@ -60,6 +67,13 @@ def _routes(plumber: Plumber, polls: Polls, settings: Settings | None) -> list[C
         *logs.routes(),
         *agents.routes(plumber, polls),
     ]
+
+
+def _answer_error(site: Site, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Show the page at addresses of its own, which only its router knows."""
+    if isinstance(error, NotFoundException) and site.shows(request.scope):
+        return site.page(request.scope)
+    return answer_error(request, error)
 
 
 @asynccontextmanager

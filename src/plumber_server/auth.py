@@ -14,11 +14,11 @@ from plumber_core.app import Plumber
 from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import PlumberError, StartupError, Unauthenticated, Unavailable
 from plumber_core.protocol.peer import Peer, PeerError
+from plumber_server.credentials import bearer, credential
 from plumber_server.polling import Polls
 from plumber_server.responses import refuse
 
 Access = Literal["public", "person", "agent"]
-_MAX_TOKEN = 512
 _log = structlog.get_logger(__name__)
 
 
@@ -88,11 +88,11 @@ class Authentication:
 
 
 async def person(plumber: Plumber, scope: Scope) -> ControlPlane:
-    """Return the control plane of the person or program whose bearer token this is.
+    """Return the control plane of the person or program whose bearer token, or browser's session, this is.
 
-    Raises: Unauthenticated, Unavailable.
+    Raises: Unauthenticated, CrossSite, Unavailable.
     """
-    token = bearer(scope)
+    token = credential(scope)
     require_open(plumber)
     principal = await plumber.authenticate(token)
     return plumber.acting_as(principal, token=token, address=address(scope))
@@ -114,34 +114,6 @@ def require_open(plumber: Plumber) -> None:
     """
     if not plumber.is_open:
         raise Unavailable(reason="it is starting or stopping")
-
-
-def bearer(scope: Scope) -> str:
-    """Return the bearer token of a request.
-
-    Raises: Unauthenticated.
-    """
-    scheme, _, token = header(scope, b"authorization").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN:
-        raise Unauthenticated()
-    return token
-
-
-def agent_token(scope: Scope) -> str:
-    """Return the credential that the original's agents send.
-
-    Raises: Unauthenticated.
-    """
-    token = header(scope, b"x-agent-token").strip()
-    if not token or len(token) > _MAX_TOKEN:
-        raise Unauthenticated()
-    return token
-
-
-def header(scope: Scope, name: bytes) -> str:
-    """Return a header's value, empty when it is missing."""
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 def address(scope: Scope) -> str:

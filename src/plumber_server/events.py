@@ -17,7 +17,8 @@ from plumber_core.app import Plumber
 from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import PlumberError
 from plumber_core.model.views import Event, LogGrowth
-from plumber_server.auth import bearer, declare, header
+from plumber_server.auth import declare
+from plumber_server.credentials import credential, header
 
 _log = logging.getLogger(__name__)
 KEEPALIVE = 15.0
@@ -38,7 +39,7 @@ def routes(plumber: Plumber) -> list[ControllerRouterHandler]:
         after: FromQuery[str | None] = None,
     ) -> Stream:
         plane: ControlPlane = request.scope["state"]["plane"]
-        token = bearer(request.scope)
+        token = credential(request.scope)
         resumed = header(request.scope, b"last-event-id")
         feed = Feed(plane.follow(execution=execution, after=resumed or after or None))
         await feed.begin()

@@ -1,17 +1,15 @@
-"""``GET /``: a plain page that says how to go on; the web page takes its place when it is installed."""
+"""``GET /``: a plain page that says how to go on, where the web page is not built."""
 
 from __future__ import annotations
 
 import html
-from typing import Any
 
-from litestar import Request, Response, get
-from litestar.types import ControllerRouterHandler
+from litestar import Response
+from litestar.types import Scope
 
 from plumber_core.locales import translate
 from plumber_core.version import __version__
 from plumber_server import language
-from plumber_server.auth import declare
 from plumber_server.own_address import OwnAddress
 
 CSP = "default-src 'none'; style-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -33,15 +31,10 @@ _COMMANDS = (
 _LINKS = (("openapi.json", "OpenAPI document"), ("health", "Health"))
 
 
-def routes(own: OwnAddress) -> list[ControllerRouterHandler]:
-    """Return the one address."""
-
-    @get("/", opt=declare("public"))
-    async def index(request: Request[Any, Any, Any]) -> Response[bytes]:
-        wanted = language.of_headers(request.scope["headers"])
-        return Response(page(own.of(request.scope), wanted), media_type="text/html", headers=HEADERS)
-
-    return [index]
+def plain(own: OwnAddress, scope: Scope) -> Response[bytes]:
+    """Return the page in the caller's language."""
+    wanted = language.of_headers(scope["headers"])
+    return Response(page(own.of(scope), wanted), media_type="text/html", headers=HEADERS)
 
 
 def page(url: str, wanted: str) -> bytes:

@@ -8,7 +8,7 @@ from litestar.types import Scope
 
 from plumber_core.config import Settings
 from plumber_core.model.views import AgentConfig, AgentCreated, Enrolment
-from plumber_server.auth import header
+from plumber_server.credentials import header
 
 UNKNOWN = "{server}"
 """Stands in the core's answers for the address, as long as nobody configured one."""

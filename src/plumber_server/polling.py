@@ -50,7 +50,7 @@ class PolledPeer:
     async def _wait(self, wait: float, receive: Receive) -> bool:
         """Say whether the client is still there when something arrived or the time is up."""
         news = asyncio.create_task(self._news.wait())
-        gone = asyncio.create_task(_hung_up(receive))
+        gone = asyncio.create_task(hung_up(receive))
         try:
             await asyncio.wait({news, gone}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
             return not gone.done()
@@ -65,7 +65,8 @@ class PolledPeer:
         await self.peer.close()
 
 
-async def _hung_up(receive: Receive) -> None:
+async def hung_up(receive: Receive) -> None:
+    """Return when the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -17,6 +17,7 @@ from plumber_core.model.limits import MAX_REQUEST_BODY
 from plumber_core.protocol.peer import Refused
 from plumber_server import auth, jsonrpc, language, openrpc
 from plumber_server.auth import declare
+from plumber_server.credentials import agent_token
 from plumber_server.errors import MethodNotAllowed
 from plumber_server.limits import MAX_ORIGINAL_BODY, content_length, read_body
 from plumber_server.original import METHODS, OriginalMethod
@@ -79,7 +80,7 @@ async def _body(caller: Caller, receive: Receive) -> bytes:
     if size <= MAX_REQUEST_BODY:
         return await read_body(caller.scope, receive)
     try:
-        peer = await caller.plumber.agent_peer(auth.agent_token(caller.scope))
+        peer = await caller.plumber.agent_peer(agent_token(caller.scope))
     except (Unauthenticated, Refused):
         raise TooLarge(field="body", actual=size, unit="bytes", limit=MAX_REQUEST_BODY) from None
     await peer.close()
@@ -123,7 +124,7 @@ async def _original(caller: Caller, method: OriginalMethod, params: jsonrpc.Para
 async def _as_agent(caller: Caller, method: OriginalMethod, params: jsonrpc.Params) -> object:
     auth.require_open(caller.plumber)
     try:
-        token = auth.agent_token(caller.scope)
+        token = agent_token(caller.scope)
         return await method.run(caller.plumber.original, token, **method.validate(params))
     except (Unauthenticated, Refused):
         caller.refused = True

@@ -102,6 +102,31 @@ async def test_an_agent_holds_no_more_than_its_slots_and_gets_the_next_when_one_
     assert len({first.attempt, second.attempt, third.attempt, fourth.attempt}) == 4
 
 
+async def test_a_full_agent_goes_on_with_its_execution_in_the_same_slot(plumber: Plumber) -> None:
+    created = await plumber.agents.create(name="small")
+    agent = ScriptedAgent(plumber, created.config)
+    await agent.connect(slots=1)
+    first, second = [await start(plumber, Step(name="one", run="1"), Step(name="two", run="2")) for _ in range(2)]
+    following = (await agent.report((await agent.take()).attempt)).next
+    assert following is not None and following.attempt.startswith(first)
+    assert agent.inbox.empty() and await states(plumber, second) == ["ready", "blocked"]
+    assert (await agent.report(following.attempt)).next is None
+    assert (await agent.take()).attempt.startswith(second)
+
+
+async def test_a_lane_whose_turn_is_over_lets_the_waiting_ones_go_first(
+    plumber: Plumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plumber_core.engine.connections.TURN", 0.0)
+    created = await plumber.agents.create(name="small")
+    agent = ScriptedAgent(plumber, created.config)
+    await agent.connect(slots=1)
+    first, second = [await start(plumber, Step(name="one", run="1"), Step(name="two", run="2")) for _ in range(2)]
+    assert (await agent.report((await agent.take()).attempt)).next is None
+    assert (await agent.take()).attempt.startswith(second)
+    assert agent.inbox.empty() and await states(plumber, first) == ["succeeded", "ready"]
+
+
 async def test_a_step_waits_for_its_agent_and_is_pushed_when_it_comes(plumber: Plumber) -> None:
     created = await plumber.agents.create(name="late")
     execution = await start(plumber, Step(name="one", run="1"))

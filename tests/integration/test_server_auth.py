@@ -19,6 +19,10 @@ from support.web_server import asgi_client
 
 PUBLIC = {
     ("GET", "/"),
+    ("HEAD", "/"),
+    ("GET", "/assets/{name:str}"),
+    ("POST", "/session"),
+    ("DELETE", "/session"),
     ("GET", "/health"),
     ("HEAD", "/health"),
     ("GET", "/ready"),
@@ -46,7 +50,9 @@ CREDENTIALS: dict[str, dict[str, str]] = {
 @functools.cache
 def _app() -> Litestar:
     """One application for the matrices: nothing that a refused call does may stay in it."""
-    return create_app(FakePlumber())  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("plumber_web.dist", lambda: None)
+        return create_app(FakePlumber())  # type: ignore[arg-type]
 
 
 def _routes() -> list[tuple[str, str]]:

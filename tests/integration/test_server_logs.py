@@ -73,7 +73,8 @@ async def test_an_unknown_attempt_is_not_found(plumber: Any, form: str) -> None:
 @pytest.mark.parametrize(
     ("query", "field"),
     [("offset=x", "offset"), ("offset=-1", "offset"), ("limit=0", "limit"), ("format=xml", "format"),
-     ("format=raw&stream=stdin", "stream"), ("format=raw&offset=3", "offset")],
+     ("format=raw&stream=stdin", "stream"), ("format=raw&offset=3", "offset"), ("format=text&line=3", "line"),
+     ("format=raw&tail=3", "tail"), ("line=-1", "line"), ("tail=x", "tail")],
 )  # fmt: skip
 async def test_bad_queries_name_the_field(plumber: Any, query: str, field: str) -> None:
     answer = await get(plumber, f"/logs/at1?{query}")

@@ -173,7 +173,10 @@ async def test_the_document_describes_every_operation(plumber: Any) -> None:
     assert document["components"]["schemas"]["TaskApplyIn"]["additionalProperties"] is False
 
 
-async def test_the_front_page_is_plain_and_strict(plumber: Any) -> None:
+async def test_the_front_page_is_plain_and_strict_where_no_page_is_built(
+    plumber: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plumber_web.dist", lambda: None)
     async with asgi_client(create_app(plumber)) as client:
         english = await client.get("/")
         chinese = await client.get("/", headers={"Accept-Language": "zh"})

@@ -107,7 +107,15 @@ class FakePlane:
     def __getattr__(self, attribute: str) -> _Noun:
         return _Noun(self, attribute)
 
-    async def read_log(self, attempt: str, offset: int = 0, limit: int = 1024 * 1024) -> LogSlice:
+    async def read_log(
+        self,
+        attempt: str,
+        offset: int = 0,
+        limit: int = 1024 * 1024,
+        *,
+        line: int | None = None,
+        tail: int | None = None,
+    ) -> LogSlice:
         if attempt not in self.plumber.logs:
             raise NotFound(kind="attempt", name=attempt, nearest=None)
         log = self.plumber.logs[attempt]

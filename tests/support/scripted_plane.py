@@ -111,7 +111,15 @@ class ScriptedPlane:
         self.settle(ExecutionState.CANCELLED)
         return await self.show(execution=execution)
 
-    async def read_log(self, attempt: str, offset: int = 0, limit: int = 1024 * 1024) -> LogSlice:
+    async def read_log(
+        self,
+        attempt: str,
+        offset: int = 0,
+        limit: int = 1024 * 1024,
+        *,
+        line: int | None = None,
+        tail: int | None = None,
+    ) -> LogSlice:
         log = self.logs[attempt]
         taken = b""
         for frame in decode_frames(log.data[offset:]):

@@ -28,10 +28,21 @@ class ControlPlane(Protocol):
     @property
     def system(self) -> nouns.System: ...
 
-    async def read_log(self, attempt: str, offset: int = 0, limit: int = 1024 * 1024) -> LogSlice:
+    async def read_log(
+        self,
+        attempt: str,
+        offset: int = 0,
+        limit: int = 1024 * 1024,
+        *,
+        line: int | None = None,
+        tail: int | None = None,
+    ) -> LogSlice:
         """Return durable log bytes of an attempt from ``offset`` on: whole frames, about ``limit`` bytes of them.
 
-        Raises: NotFound, InvalidRequest (an offset inside a frame or past the end).
+        Instead of an offset, ``line`` begins a little before that line (from 0), and ``tail`` that many bytes before
+        the end.
+
+        Raises: NotFound, InvalidRequest (an offset inside a frame, a place past the end, or two places).
         """
         ...
 

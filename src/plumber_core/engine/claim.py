@@ -25,6 +25,12 @@ async def claim(engine: Engine, connection: Connection, cause: str) -> int:
     return total
 
 
+def claim_soon(engine: Engine, connection: Connection) -> None:
+    """Have ready steps claimed beside the caller, unless that cannot help or is being done."""
+    if connection.backlog and connection.free > 0 and not connection.claiming.locked():
+        engine.spawn(claim(engine, connection, "push"), "claim")
+
+
 async def _claim_once(engine: Engine, connection: Connection) -> int:
     wanted = connection.free
     # Lowered before the question: a step that becomes ready while it is under way raises it again.

@@ -10,13 +10,17 @@ from plumber_core.ids import secret_hash
 from plumber_core.model import limits
 from plumber_core.protocol.messages import Assignment, Delivery
 
+TURN = 2.0
+"""Seconds for which one lane's steps may follow each other in a slot while others wait for it."""
+
 
 @dataclass(eq=False)
 class Connection:
     """One agent's session on this replica.
 
     ``have`` is the inventory of the last renewal; ``live`` holds the attempts that take a slot, with when they were
-    handed out (monotonic seconds). ``backlog`` says that the database may have ready steps that were not handed out.
+    handed out (monotonic seconds), ``turns`` since when their lanes have had the slot. ``backlog`` says that the
+    database may have ready steps that were not handed out.
     """
 
     agent_id: str
@@ -29,6 +33,7 @@ class Connection:
     beat: int = 0
     heard_at: float = field(default_factory=time.monotonic)
     live: dict[str, tuple[Assignment, float]] = field(default_factory=dict)
+    turns: dict[str, float] = field(default_factory=dict)
     have: frozenset[str] = frozenset()
     cancelled: dict[str, bool] = field(default_factory=dict)
     reserved: int = 0
@@ -50,7 +55,23 @@ class Connection:
 
     def hand(self, assignment: Assignment) -> None:
         """Note a committed assignment."""
-        self.live[assignment.attempt] = (assignment, time.monotonic())
+        now = time.monotonic()
+        self.live[assignment.attempt] = (assignment, now)
+        self.turns[assignment.attempt] = now
+
+    def may_pass_on(self, attempt: str) -> bool:
+        """Say whether the slot of an attempt that ends goes to its successor, past those that wait for one."""
+        if not self.accepts or attempt not in self.live:
+            return False
+        return not self.backlog or time.monotonic() - self.turns[attempt] < TURN
+
+    def pass_on(self, ended: str, assignment: Assignment) -> None:
+        """Note that a committed assignment follows an attempt that ended, in its slot and its turn."""
+        began = self.turns.get(ended)
+        self.done(ended)
+        self.hand(assignment)
+        if began is not None:
+            self.turns[assignment.attempt] = began
 
     def cancel(self, delivery: Delivery, attempt: str, *, kill: bool) -> None:
         """Push a cancel, once for each strength."""
@@ -62,6 +83,7 @@ class Connection:
     def done(self, attempt: str) -> None:
         """Give the slot of an ended attempt back."""
         self.live.pop(attempt, None)
+        self.turns.pop(attempt, None)
         self.cancelled.pop(attempt, None)
 
     def end(self) -> None:
@@ -108,12 +130,15 @@ class Connections:
     def reserve(self, agent_id: str) -> Connection | None:
         """Take a slot of a connected agent whose last renewal is fresh enough to carry a permit, or return None."""
         connection = self._by_agent.get(agent_id)
-        if connection is None or connection.free < 1 or connection.beat < 1:
-            return None
-        if time.monotonic() - connection.heard_at > limits.permit_ttl(self.heartbeat):
+        if connection is None or connection.free < 1 or not self.permits(connection):
             return None
         connection.reserved += 1
         return connection
+
+    def permits(self, connection: Connection) -> bool:
+        """Say whether an agent's last renewal is fresh enough to carry a permit."""
+        fresh = time.monotonic() - connection.heard_at <= limits.permit_ttl(self.heartbeat)
+        return fresh and connection.beat > 0 and self._by_agent.get(connection.agent_id) is connection
 
     def heard(self) -> dict[str, float]:
         """Return how many seconds ago each agent was heard, and forget those that hold no connection."""

@@ -10,7 +10,7 @@ from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.caches import ExecutionMemory
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
-from plumber_core.engine.starts import Prepared, prepare
+from plumber_core.engine.starts import Holder, Prepared, prepare
 from plumber_core.errors import InvalidRequest, Unavailable
 from plumber_core.model.records import StepEnd
 from plumber_core.model.states import Actor, StepState, step_sources
@@ -55,7 +55,7 @@ async def finish(engine: Engine, ending: Ending, keep: Connection | None = None)
         memory = await engine.executions.get(ending.ref.execution, fresh=attempt > 0)
         if attempt and not await _is_current(engine, ending):
             return Finished(False)
-        move, prepared, problem = await _decide(engine, memory, ending)
+        move, prepared, problem = await _decide(engine, memory, ending, keep)
         end = _write_of(memory, ending, move, prepared, problem)
         try:
             written = await engine.store.end_step(end)
@@ -85,15 +85,16 @@ async def _is_current(engine: Engine, ending: Ending) -> bool:
 
 
 async def _decide(
-    engine: Engine, memory: ExecutionMemory, ending: Ending
+    engine: Engine, memory: ExecutionMemory, ending: Ending, keep: Connection | None
 ) -> tuple[Advance, Prepared, dict[str, Any] | None]:
     plan, ref = memory.plan, ending.ref
     progress = memory.progress[plan.stage_of(ref.step)]
     move = advance(plan, progress, Ended(ref.step, ref.lane, ending.state), cancelled=memory.cancelled)
     values: dict[str, str] = ending.outcome.get("outputs", {}) if ending.state is StepState.SUCCEEDED else {}
     just_set = {plan.steps[ref.step].name: {ending.agent: values}}
+    holder = Holder(keep, ref.attempt) if keep is not None else None
     try:
-        return move, await prepare(engine, plan, ref.execution, move.starts, just_set), None
+        return move, await prepare(engine, plan, ref.execution, move.starts, just_set, holder), None
     except InvalidRequest as error:
         problem = {"code": error.code, "arguments": error.arguments}
         return cannot_start(progress, move), Prepared(), problem

@@ -1,4 +1,4 @@
-"""Attempts' logs: append by offset, read back, check the digest.
+"""Attempts' logs: append by offset, check the digest.
 
 Appends that arrive while a transaction is under way join the next one: no timer, and one commit for many agents.
 """
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.core import Engine
-from plumber_core.errors import InvalidRequest, NotFound, PlumberError, ProtocolError
-from plumber_core.model.views import LogGrowth, LogSlice
+from plumber_core.errors import PlumberError, ProtocolError
+from plumber_core.model.views import LogGrowth
 from plumber_core.protocol.frames import STDERR, STDOUT, decode_frames, whole_length
 
 log = logging.getLogger(__name__)
@@ -112,25 +112,6 @@ def grew(engine: Engine, attempt: str, end: int) -> None:
     ref = AttemptRef.parse(attempt)
     growth = LogGrowth(execution=ref.execution, step_execution=ref.step_id, attempt=attempt, end=end)
     engine.wakeups.grew(growth)
-
-
-async def read_log(engine: Engine, attempt: str, offset: int, limit: int) -> LogSlice:
-    """Return whole frames of a log from ``offset`` on.
-
-    Raises: NotFound, InvalidRequest.
-    """
-    found = await engine.store.read_log(attempt, offset, max(1, min(limit, 4 * SLICE)))
-    if found is None:
-        raise NotFound(kind="attempt", name=attempt)
-    row, data = found
-    if offset < 0 or offset > row.log_end:
-        raise InvalidRequest(field="offset", reason=f"the log ends at {row.log_end}")
-    try:
-        whole = whole_length(data)
-    except ValueError as error:
-        raise InvalidRequest(field="offset", reason="it is inside a frame") from error
-    complete = row.log_state != "open" and row.ended_at is not None
-    return LogSlice(attempt=attempt, offset=offset, data=data[:whole], end=row.log_end, complete=complete)
 
 
 async def verify(engine: Engine, attempt: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import NoReturn
 
 from plumber_core.engine.attempts import AttemptRef
-from plumber_core.engine.claim import claim, deliver
+from plumber_core.engine.claim import claim_soon, deliver
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.engine.finish import Ending, finish
@@ -71,8 +71,8 @@ class EnginePeer:
             connection.beat, connection.heard_at = message.beat, time.monotonic()
         if first:
             await self._first_beat(connection)
-        elif connection.backlog and connection.free > 0:
-            self._engine.spawn(claim(self._engine, connection, "push"), "claim")
+        else:
+            claim_soon(self._engine, connection)
         if message.executors is not None:
             kinds = [{"kind": e.kind, "schema": e.schema, "summary": e.summary} for e in message.executors]
             await self._engine.store.update_agent(self._agent_id, {"executors": kinds})
@@ -136,7 +136,7 @@ class EnginePeer:
             if await self._engine.store.requeue(message.attempt, self._agent_id):
                 connection.backlog = True
                 self._engine.wakeups.changed(step.execution_id)
-                self._engine.spawn(claim(self._engine, connection, "push"), "claim")
+                claim_soon(self._engine, connection)
             return
         state = StepState.CANCELLED if step.cancel_requested else StepState.LOST
         outcome = {"state": "cancelled" if step.cancel_requested else "unknown", "error": "never_ran"}

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from plumber_core.engine.attempts import AttemptRef
-from plumber_core.engine.claim import claim
+from plumber_core.engine.claim import claim_soon
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.engine.finish import Ending, Finished, finish
@@ -51,8 +51,7 @@ async def report(engine: Engine, connection: Connection, logs: LogWriter, messag
         end = found[1].log_end if found else 0
     if 0 < message.outcome.log_end != len(message.tail):
         engine.spawn(verify(engine, message.attempt), "verify")
-    if connection.backlog:
-        engine.spawn(claim(engine, connection, "push"), "claim")
+    claim_soon(engine, connection)
     return Reported("recorded", end, done.next)
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
-from plumber_core.engine.claim import deliver
+from plumber_core.engine.claim import claim_soon
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.errors import InvalidRequest
@@ -23,25 +24,36 @@ from plumber_core.protocol.codec import to_json
 from plumber_core.protocol.messages import Assignment, StepSpec
 
 
+class Holder(NamedTuple):
+    """An attempt that ends in the write under way, and the connection whose slot it gives back."""
+
+    connection: Connection
+    attempt: str
+
+
 @dataclass
 class Prepared:
-    """Starts for one write, with the slots reserved for them. ``commit`` or ``release`` it, exactly once."""
+    """Starts for one write, with the slots reserved for them. ``commit`` or ``release`` it, exactly once.
+
+    ``heir`` is the attempt that gets the slot of ``holder``: nothing is reserved for it.
+    """
 
     starts: list[Start] = field(default_factory=list)
     bound: list[tuple[Connection, Assignment]] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    holder: Holder | None = None
+    heir: str | None = None
 
     def release(self) -> None:
         """The write did not happen: give the slots back."""
-        for connection, _ in self.bound:
-            connection.reserved -= 1
+        for connection, assignment in self.bound:
+            connection.reserved -= assignment.attempt != self.heir
 
     def commit(self, engine: Engine, keep: Connection | None = None) -> Assignment | None:
         """The write happened: push. The first assignment for ``keep`` is returned instead, to ride on a reply."""
         kept: Assignment | None = None
         for connection, assignment in self.bound:
-            connection.reserved -= 1
-            connection.hand(assignment)
+            self._hand(connection, assignment)
             if connection is keep and kept is None:
                 kept = assignment
             else:
@@ -51,14 +63,21 @@ class Prepared:
             self._tell_waiting(engine, agent)
         return kept
 
+    def _hand(self, connection: Connection, assignment: Assignment) -> None:
+        if self.holder is not None and assignment.attempt == self.heir:
+            connection.pass_on(self.holder.attempt, assignment)
+            return
+        connection.reserved -= 1
+        connection.hand(assignment)
+
     def _tell_waiting(self, engine: Engine, agent: str) -> None:
         connection = engine.connections.get(agent)
         if connection is None:
             engine.wakeups.agent(agent)
             return
         connection.backlog = True
-        if connection.free > 0:  # it came, or a slot became free, while this was being written
-            engine.spawn(deliver(engine, agent, "push"), "deliver")
+        # It came, or a slot became free, while this was being written.
+        claim_soon(engine, connection)
 
 
 Outputs = dict[str, dict[str, dict[str, str]]]
@@ -66,7 +85,12 @@ Outputs = dict[str, dict[str, dict[str, str]]]
 
 
 async def prepare(
-    engine: Engine, plan: Plan, execution: str, pairs: Iterable[tuple[int, int]], just_set: Outputs | None = None
+    engine: Engine,
+    plan: Plan,
+    execution: str,
+    pairs: Iterable[tuple[int, int]],
+    just_set: Outputs | None = None,
+    holder: Holder | None = None,
 ) -> Prepared:
     """Render (step, lane) pairs and reserve slots.
 
@@ -76,11 +100,12 @@ async def prepare(
         execution: its id.
         pairs: what to set going.
         just_set: outputs that the write under way is about to store.
+        holder: what ends in that write; its slot goes to what follows on the same agent.
 
     Raises:
         InvalidRequest: a template cannot be rendered; nothing is reserved.
     """
-    prepared = Prepared()
+    prepared = Prepared(holder=holder)
     try:
         for step, together in groupby(pairs, key=itemgetter(0)):
             hosts = plan.stages[plan.stage_of(step)].hosts
@@ -97,16 +122,26 @@ async def prepare(
 
 def _bind(engine: Engine, prepared: Prepared, step_id: str, host: str, spec: StepSpec) -> None:
     """Reserve a slot for a rendered step, or leave it ready."""
-    connection = engine.connections.reserve(host)
+    heir = _inherits(engine, prepared, host)
+    connection = heir or engine.connections.reserve(host)
     if connection is None:
         prepared.starts.append(Start(step_id, host, spec.index, to_json(spec)))
         prepared.waiting.append(host)
         return
     attempt = attempt_id(step_id, 1, new_nonce())
+    prepared.heir = attempt if heir is not None else prepared.heir
     session, beat = connection.session_hash, connection.beat
     start = Start(step_id, host, spec.index, to_json(spec), attempt, 1, session, beat, connection.boot_id)
     prepared.starts.append(start)
     prepared.bound.append((connection, Assignment(attempt, connection.session, beat, connection.epoch, spec)))
+
+
+def _inherits(engine: Engine, prepared: Prepared, host: str) -> Connection | None:
+    holder = prepared.holder
+    if holder is None or prepared.heir is not None or holder.connection.agent_id != host:
+        return None
+    fit = engine.connections.permits(holder.connection) and holder.connection.may_pass_on(holder.attempt)
+    return holder.connection if fit else None
 
 
 async def _check_exists(engine: Engine, plan: Plan, step: int, host: str) -> None:

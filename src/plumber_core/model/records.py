@@ -159,6 +159,30 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LogPlace:
+    """Where reading a log begins: ``offset``, or the row that holds ``line``, or ``tail`` bytes before the end."""
+
+    offset: int = 0
+    line: int | None = None
+    tail: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPiece:
+    """Stored rows of a log from ``start`` on, with ``line`` newlines before them of ``lines`` so far.
+
+    ``offset`` is the wanted place, somewhere in the first of them.
+    """
+
+    attempt: AttemptRow
+    lines: int
+    start: int
+    line: int
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """An execution with everything in it, all of one moment; ``event`` is the newest event of that moment."""
 

@@ -21,7 +21,7 @@ SourceFormat = Literal["auto", "yaml", "json", "toml"]
 class View(BaseModel):
     """Base of every answer."""
 
-    model_config = ConfigDict(frozen=True, ser_json_timedelta="float")
+    model_config = ConfigDict(frozen=True, ser_json_timedelta="float", json_schema_serialization_defaults_required=True)
 
 
 class Page(View, Generic[Item]):
@@ -297,7 +297,8 @@ class LogGrowth(View):
 class LogSlice(View):
     """Encoded frames (``protocol/frames.py``) of an attempt's log from ``offset`` on.
 
-    ``end`` is the durable end of the log; ``complete`` says that nothing will follow.
+    ``end`` is the durable end of the log; ``complete`` says that nothing will follow. ``line`` newlines stand before
+    ``offset``, ``lines`` in the whole log so far; line numbers count from 0.
     """
 
     attempt: str
@@ -305,3 +306,5 @@ class LogSlice(View):
     data: bytes
     end: int
     complete: bool
+    line: int = 0
+    lines: int = 0

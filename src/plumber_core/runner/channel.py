@@ -8,7 +8,8 @@ from collections.abc import Callable
 from plumber_core.runner.reactor import Reactor
 from plumber_core.runner.wire import Decoder, Message, encode
 
-_READ = 256 * 1024
+_READ = 64 * 1024
+"""Bytes read at once; for a larger buffer the allocator asks the kernel each time."""
 CONGESTED = 1024 * 1024
 """Bytes waiting for a link that does not read; from here on hints are kept back."""
 
@@ -28,6 +29,7 @@ class Channel:
         self._on_message, self._on_closed = on_message, on_closed
         self._decoder = Decoder()
         self._waiting = bytearray()
+        self._wants_writing = self._gathering = False
         self._open = True
         connection.setblocking(False)
         reactor.add(connection.fileno(), self._ready)
@@ -43,7 +45,7 @@ class Channel:
             return
         idle = not self._waiting
         self._waiting += encode(message)
-        if idle:
+        if idle and not self._gathering:
             self._flush()
 
     def _flush(self) -> None:
@@ -54,7 +56,9 @@ class Channel:
             pass
         except OSError:
             return self.close()
-        self._reactor.want_writing(self._socket.fileno(), bool(self._waiting))
+        if self._wants_writing != bool(self._waiting):
+            self._wants_writing = bool(self._waiting)
+            self._reactor.want_writing(self._socket.fileno(), self._wants_writing)
         return None
 
     def _ready(self) -> None:
@@ -72,12 +76,18 @@ class Channel:
             self.close()
 
     def _decode(self, data: bytes) -> None:
+        # What is said to these messages goes out in one piece: the link wakes up once for it.
+        self._gathering = True
         try:
             for message in self._decoder.feed(data):
                 if self._open:
                     self._on_message(self, message)
         except ValueError:
             self.close()
+        finally:
+            self._gathering = False
+        if self._open and self._waiting:
+            self._flush()
 
     def close(self) -> None:
         """End the connection."""

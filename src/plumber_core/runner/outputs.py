@@ -28,8 +28,8 @@ def read_outputs(path: Path) -> dict[str, str]:
         BadOutput: the file cannot be understood.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_OUTPUT_VALUES + 1)
+        with path.open("rb", buffering=0) as file:
+            content = file.read(MAX_OUTPUT_VALUES + 1) or b""
     except FileNotFoundError:
         return {}
     except OSError as error:

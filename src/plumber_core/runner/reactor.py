@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -23,14 +24,14 @@ class Reactor:
 
     def _watch_children(self) -> None:
         reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        # The handler serves the turn that a child's last output has begun; the descriptor ends a wait.
+        signal.signal(signal.SIGCHLD, lambda *_: self._note_end())
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        self._bell = reading
+        self.add(reading, self._note_end)
 
-        def rung() -> None:
-            os.read(reading, 4096)
-            self._ended = True
-
-        self.add(reading, rung)
+    def _note_end(self) -> None:
+        self._ended = True
 
     def add(self, fd: int, handler: Callable[[], None]) -> None:
         """Call ``handler`` each time ``fd`` can be read."""
@@ -54,4 +55,7 @@ class Reactor:
                 handler()
         if self._ended:
             self._ended = False
+            # Before the children: whoever rings from now on is found by them or in the next turn.
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._bell, 4096)
             self._on_children()

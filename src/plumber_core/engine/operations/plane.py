@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from plumber_core.control import nouns
-from plumber_core.engine import events, logs
+from plumber_core.engine import events, log_reading
 from plumber_core.engine.operations.agents import AgentOperations
 from plumber_core.engine.operations.base import Desk
 from plumber_core.engine.operations.executions import ExecutionOperations
 from plumber_core.engine.operations.sessions import SessionOperations, SystemOperations, TokenOperations
 from plumber_core.engine.operations.tasks import TaskOperations
+from plumber_core.model.records import LogPlace
 from plumber_core.model.views import Event, LogGrowth, LogSlice
 
 
@@ -45,9 +46,17 @@ class BoundPlane:
     def system(self) -> nouns.System:
         return SystemOperations(self._desk)
 
-    async def read_log(self, attempt: str, offset: int = 0, limit: int = 1024 * 1024) -> LogSlice:
+    async def read_log(
+        self,
+        attempt: str,
+        offset: int = 0,
+        limit: int = 1024 * 1024,
+        *,
+        line: int | None = None,
+        tail: int | None = None,
+    ) -> LogSlice:
         await self._desk.allow("log:read", attempt)
-        return await logs.read_log(self._desk.engine, attempt, offset, limit)
+        return await log_reading.read_log(self._desk.engine, attempt, LogPlace(offset, line, tail), limit)
 
     async def follow(
         self, *, execution: str | None = None, after: str | None = None

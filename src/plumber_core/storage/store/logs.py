@@ -1,4 +1,4 @@
-"""Attempts' logs: bytes by offset."""
+"""Attempts' logs: appending by offset."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from plumber_core.model import records as r
 from plumber_core.protocol.frames import decode_frames
 from plumber_core.storage import tables as t
-from plumber_core.storage.store.base import StorePart, attempt_row
+from plumber_core.storage.store.log_reading import LogReadingPart
 
 _attempt, _chunk = t.attempts.c, t.log_chunks.c
 NOT_YOURS = -1
-ROWS_AT_ONCE = 256
 
 
 def newlines(data: bytes) -> int:
@@ -43,7 +41,7 @@ class _Log:
         return {"log_end": self.end, "log_newlines": self.lines, **complete}
 
 
-class LogPart(StorePart):
+class LogPart(LogReadingPart):
     """Implements ``ports.LogStore``."""
 
     async def append(self, chunks: Sequence[tuple[str, str, int, bytes]]) -> tuple[dict[str, int], list[str]]:
@@ -76,30 +74,6 @@ class LogPart(StorePart):
 
         return await self.write(work)
 
-    async def read_log(self, attempt_id: str, offset: int, limit: int) -> tuple[r.AttemptRow, bytes] | None:
-        def work(connection: Connection) -> tuple[r.AttemptRow, bytes] | None:
-            row = connection.execute(select(t.attempts).where(_attempt.id == attempt_id)).first()
-            if row is None:
-                return None
-            return attempt_row(row), b"".join(_pieces(connection, attempt_id, offset, limit))
-
-        return await self.read(work)
-
     async def set_log_state(self, attempt_id: str, state: str) -> None:
         statement = update(t.attempts).where(_attempt.id == attempt_id).values(log_state=state)
         await self.write(lambda connection: connection.execute(statement) and None)
-
-
-def _pieces(connection: Connection, attempt_id: str, offset: int, limit: int) -> list[bytes]:
-    """Return stored bytes from ``offset`` on: whole rows until ``limit`` is reached, so at least one."""
-    which = and_(_chunk.attempt_id == attempt_id, _chunk.stop > offset)
-    ranges = select(_chunk.start, _chunk.stop).where(which).order_by(_chunk.start).limit(ROWS_AT_ONCE)
-    last = None
-    for start, stop in connection.execute(ranges):
-        last = start
-        if stop - offset >= limit:
-            break
-    if last is None:
-        return []
-    rows = select(_chunk.start, _chunk.data).where(which, _chunk.start <= last).order_by(_chunk.start)
-    return [bytes(data)[max(0, offset - start) :] for start, data in connection.execute(rows)]

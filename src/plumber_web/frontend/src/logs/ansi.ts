@@ -112,7 +112,7 @@ const FLAGS = ['bold', 'dim', 'italic', 'underline', 'strike', 'inverse', 'hidde
 export function classesOf(style: Style): string {
   const classes: string[] = FLAGS.filter((flag) => style[flag]).map((flag) => `ansi-${flag}`)
   // Inverse swaps the colours here: CSS cannot do it without knowing them.
-  const [fg, bg] = style.inverse ? [style.bg, style.fg] : [style.fg, style.bg]
+  const [fg, bg] = style.inverse ? [style.fg && style.bg, style.fg] : [style.fg, style.bg]
   if (fg) classes.push(`ansi-fg-${fg}`)
   if (bg) classes.push(`ansi-bg-${bg}`)
   return classes.join(' ')

@@ -1,0 +1,60 @@
+"""Logging in and out, as somebody with a browser does."""
+
+from __future__ import annotations
+
+from support.browser import Visitor
+
+
+def test_login_leads_back_to_where_one_was(visitor: Visitor) -> None:
+    visitor.open("/fleet?add=")
+    visitor.page.wait_for_url("**/login?to=*")
+    visitor.log_in()
+    assert visitor.page.url == f"{visitor.server.url}/fleet?add="
+
+
+def test_a_wrong_password_is_told_in_words(visitor: Visitor) -> None:
+    visitor.open("/")
+    visitor.page.locator("input[type=password]").fill("wrong")
+    visitor.page.keyboard.press("Enter")
+    assert visitor.page.get_by_role("alert").inner_text() == "User name or password is wrong."
+
+
+def test_no_script_can_read_the_session(visitor: Visitor) -> None:
+    visitor.open("/")
+    visitor.log_in()
+    assert visitor.page.evaluate("document.cookie") == ""
+    cookies = {cookie["name"]: cookie for cookie in visitor.context.cookies()}
+    assert cookies["plumber_session"]["httpOnly"] and cookies["plumber_session"]["sameSite"] == "Strict"
+
+
+def test_a_session_that_ends_elsewhere_asks_for_a_login_and_comes_back(visitor: Visitor) -> None:
+    visitor.open("/system")
+    visitor.log_in()
+    visitor.context.clear_cookies()
+    visitor.page.get_by_role("link", name="Fleet").click()
+    visitor.page.wait_for_url("**/login?to=*")
+    visitor.log_in()
+    assert visitor.page.url.endswith("/fleet")
+
+
+def test_logging_out_ends_the_session_on_the_server(visitor: Visitor) -> None:
+    visitor.open("/")
+    visitor.log_in()
+    [cookie] = visitor.context.cookies()
+    visitor.page.get_by_role("button", name="Log out").click()
+    visitor.page.wait_for_url("**/login")
+    visitor.context.add_cookies([cookie])
+    visitor.open("/")
+    visitor.page.wait_for_url("**/login?to=*")
+
+
+def test_chinese_is_spoken_from_the_first_screen(chinese_visitor: Visitor) -> None:
+    chinese_visitor.open("/")
+    page = chinese_visitor.page
+    page.get_by_role("button", name="登录").wait_for()
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    chinese_visitor.log_in()
+    page.get_by_role("link", name="节点").first.wait_for()
+    page.get_by_role("button", name="Switch to English").click()
+    page.get_by_role("link", name="Fleet").first.wait_for()
+    assert page.locator("html").get_attribute("lang") == "en"

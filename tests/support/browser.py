@@ -1,0 +1,121 @@
+"""Fixtures: the page in a real Chromium, against a real server. Nothing of the network is mocked."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+import plumber_web
+from support.programs import PASSWORD, RunningServer
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+AXE = Path(plumber_web.__file__).parent / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+# A command that leaves nothing to do: the browser refused it, and says so only on its console.
+_EXPECTED_NOISE = ("status of 401", "status of 403", "status of 404", "status of 409", "ERR_CONNECTION", "ERR_EMPTY")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium from the system's package; without it the tests say how to get it."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert program, "no Chromium: install it (Debian: apt-get install chromium fonts-noto-cjk), then try again"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield running
+        running.close()
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser. What no page may do is kept: foreign requests, errors, refused styles and scripts."""
+
+    server: RunningServer
+    context: BrowserContext
+    page: Page
+    wrongs: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"{self.server.url}{path}")
+
+    def log_in(self) -> None:
+        """Log in as a person does, from whatever page asked for it."""
+        self.page.locator("input[autocomplete=username]").fill("admin")
+        self.page.locator("input[type=password]").fill(PASSWORD)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector("main#main h1")
+
+    def settle(self) -> None:
+        """Wait until the page shows content: no skeleton, no animation of something opening."""
+        self.page.wait_for_selector("h1, [role=dialog]")
+        self.page.wait_for_function("!document.querySelector('[role=status].flex.flex-col > .animate-pulse')")
+
+    def violations(self) -> list[str]:
+        """Return what axe finds by WCAG 2.2 AA, each with its places."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text())
+        found: dict[str, Any] = self.page.evaluate("tags => axe.run(document, {runOnly: tags})", RULES)
+        return [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:4]]}" for one in found["violations"]]
+
+    def screenshot(self, name: str) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    def choose_theme(self, theme: str) -> None:
+        self.page.evaluate("theme => localStorage.setItem('plumber.theme', theme)", theme)
+        self.page.reload()
+
+    def resize(self, width: int, height: int = 900) -> None:
+        self.page.set_viewport_size({"width": width, "height": height})
+
+
+Visit = Callable[..., Visitor]
+
+
+@contextmanager
+def visiting(browser: Browser, server: RunningServer, **options: Any) -> Iterator[Visitor]:
+    """Open a browser's context of its own, and check at its end that nothing forbidden happened."""
+    settings = {"locale": "en-GB", "viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
+    context = browser.new_context(**{**settings, **options})
+    context.set_default_timeout(15_000)
+    visitor = Visitor(server, context, context.new_page())
+    visitor.page.on("request", lambda request: _note_foreign(visitor, request))
+    visitor.page.on("console", lambda message: _note_console(visitor, message))
+    visitor.page.on("pageerror", lambda error: visitor.wrongs.append(f"uncaught: {error}"))
+    try:
+        yield visitor
+        assert visitor.wrongs == []
+    finally:
+        context.close()
+
+
+def _note_foreign(visitor: Visitor, request: Request) -> None:
+    if not request.url.startswith((visitor.server.url, "blob:", "data:")):
+        visitor.wrongs.append(f"asked for {request.url}")
+
+
+def _note_console(visitor: Visitor, message: ConsoleMessage) -> None:
+    if message.type == "error" and not any(noise in message.text for noise in _EXPECTED_NOISE):
+        visitor.wrongs.append(f"console: {message.text}")
+
+
+@pytest.fixture
+def visitor(browser: Browser, shared_server: RunningServer) -> Iterator[Visitor]:
+    """Somebody in English on a wide screen, not logged in."""
+    with visiting(browser, shared_server) as found:
+        yield found
+
+
+@pytest.fixture
+def chinese_visitor(browser: Browser, shared_server: RunningServer) -> Iterator[Visitor]:
+    """Somebody whose browser asks for Chinese, not logged in."""
+    with visiting(browser, shared_server, locale="zh-CN") as found:
+        yield found
