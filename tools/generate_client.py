@@ -32,6 +32,7 @@ NOUN_IMPORTS = """import builtins
 from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
+from plumber_core.model.overviews import {overviews}
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import {views}
 
@@ -120,14 +121,17 @@ def noun_text(attribute: str, noun: type) -> str:
 def nouns_text() -> str:
     """Return the module of all nouns, async."""
     body = "\n\n".join(noun_text(attribute, noun) for attribute, noun in NOUNS.items())
-    from plumber_core.model import views
+    from plumber_core.model import overviews, views
 
-    used = sorted(
-        name for name in vars(views) if re.search(rf"\b{name}\b", body) and name[0].isupper() and name != "Any"
-    )
-    used = [name for name in used if name != "ExecutionState"]
     header = HEADER.format(title=NOUNS_TITLE, source="plumber_core/control", noqa="")
-    return header + NOUN_IMPORTS.format(views=", ".join(used)) + "\n" + body
+    return header + NOUN_IMPORTS.format(views=_used(views, body), overviews=_used(overviews, body)) + "\n" + body
+
+
+def _used(module: types.ModuleType, body: str) -> str:
+    """Return the names that a module defines and the body uses; aliases have no module of their own."""
+    own = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+    names = {*own, *({"SourceFormat"} if hasattr(module, "Page") and "Page" in own else ())}
+    return ", ".join(sorted(name for name in names if re.search(rf"\b{name}\b", body)))
 
 
 def sync_text(source: str, title: str, origin: str, noqa: str) -> str:

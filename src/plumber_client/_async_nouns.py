@@ -9,6 +9,15 @@ import builtins
 from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
+from plumber_core.model.overviews import (
+    ExecutionMatrix,
+    ExecutorView,
+    LogSource,
+    OutputGroups,
+    Overview,
+    StepRecord,
+    TargetMatch,
+)
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import (
     AgentConfig,
@@ -209,12 +218,15 @@ class Executions:
         *,
         task: str | None = None,
         state: ExecutionState | None = None,
+        search: str = "",
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[ExecutionSummary]:
-        """Return executions, newest first."""
+        """Return executions, newest first; ``search`` is a part of their tasks' names."""
         return await self._call(
-            "execution.list", Page[ExecutionSummary], {"task": task, "state": state, "limit": limit, "cursor": cursor}
+            "execution.list",
+            Page[ExecutionSummary],
+            {"task": task, "state": state, "search": search, "limit": limit, "cursor": cursor},
         )
 
     async def show(self, *, execution: str) -> ExecutionDetail:
@@ -223,6 +235,40 @@ class Executions:
         Raises: NotFound.
         """
         return await self._call("execution.show", ExecutionDetail, {"execution": execution})
+
+    async def matrix(self, *, execution: str) -> ExecutionMatrix:
+        """Return an execution as hosts x steps in compact columns, small enough for ten thousand hosts.
+
+        Raises: NotFound.
+        """
+        return await self._call("execution.matrix", ExecutionMatrix, {"execution": execution})
+
+    async def step(self, *, execution: str, step: int, host: str) -> StepRecord:
+        """Return one step, by its index, on one host, by its agent's id or name, with all rounds and attempts.
+
+        Raises: NotFound.
+        """
+        return await self._call("execution.step", StepRecord, {"execution": execution, "step": step, "host": host})
+
+    async def groups(self, *, execution: str, step: int) -> OutputGroups:
+        """Return a step's hosts grouped by equal outcome and output, the odd ones first.
+
+        Raises: NotFound.
+        """
+        return await self._call("execution.groups", OutputGroups, {"execution": execution, "step": step})
+
+    async def logs(
+        self, *, execution: str, step: int | None = None, hosts: builtins.list[str] | None = None, limit: int = 200
+    ) -> builtins.list[LogSource]:
+        """Return the newest attempt of each step execution whose log can be read, in order of their starts.
+
+        Raises: NotFound.
+        """
+        return await self._call(
+            "execution.logs",
+            builtins.list[LogSource],
+            {"execution": execution, "step": step, "hosts": hosts, "limit": limit},
+        )
 
     async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
         """Ask every running step to end (TERM, grace, KILL) and start no other; a second cancel kills at once.
@@ -250,6 +296,13 @@ class Agents:
     async def list(self, *, on: str = "all", limit: int = 500, cursor: str | None = None) -> Page[AgentView]:
         """Return the agents that match a target expression, in order of their names."""
         return await self._call("agent.list", Page[AgentView], {"on": on, "limit": limit, "cursor": cursor})
+
+    async def match(self, *, on: str) -> TargetMatch:
+        """Return who matches a target expression now and could run a step.
+
+        Raises: InvalidRequest (its reason names the column).
+        """
+        return await self._call("agent.match", TargetMatch, {"on": on})
 
     async def show(self, *, agent: str) -> AgentView:
         """Return one agent.
@@ -332,6 +385,17 @@ class Agents:
         return await self._call("agent.delete", Done, {"agent": agent})
 
 
+class Executors:
+    """Step types."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def list(self) -> builtins.list[ExecutorView]:
+        """Return every step type that this server or an agent knows, with the JSON Schema of its parameters."""
+        return await self._call("executor.list", builtins.list[ExecutorView], {})
+
+
 class System:
     """The installation itself."""
 
@@ -341,3 +405,10 @@ class System:
     async def info(self) -> SystemInfo:
         """Return the version, the database and a few counts."""
         return await self._call("system.info", SystemInfo, {})
+
+    async def overview(self, *, failed_since: str | None = None) -> Overview:
+        """Return what runs, what failed since a time of ISO 8601 (None: the last day) and how the fleet is.
+
+        Raises: InvalidRequest (no such time).
+        """
+        return await self._call("system.overview", Overview, {"failed_since": failed_since})

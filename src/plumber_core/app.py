@@ -179,6 +179,10 @@ class Plumber:
         return self._bound().agents
 
     @property
+    def executors(self) -> nouns.Executors:
+        return self._bound().executors
+
+    @property
     def system(self) -> nouns.System:
         return self._bound().system
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import Engine, event
 
+from plumber_client import AsyncClient
 from plumber_core.app import Plumber
 from plumber_core.errors import InvalidRequest, NotFound
 from plumber_core.model.task import Step
@@ -16,6 +19,7 @@ from plumber_core.model.views import LogSlice
 from plumber_core.protocol.frames import STDERR, STDOUT, decode_frames, encode_frame
 from support.embedded import start
 from support.scripted_agent import ScriptedAgent
+from support.web_server import serving
 
 ROWS, LINES = 300, 5
 MOST_STATEMENTS = 5
@@ -149,3 +153,21 @@ async def test_one_place_is_given_and_it_is_none_before_the_beginning(log: Store
         assert caught.value.arguments["field"] == field
     with pytest.raises(NotFound):
         await plumber.read_log("nobody", tail=1)
+
+
+async def test_a_remote_client_reads_lines_and_tails_and_searches(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/p.db"
+    async with Plumber(url, local_agent=False, admin_password="correct horse battery") as plumber:
+        agent = await ScriptedAgent.create(plumber, "a")
+        await start(plumber, Step(name="one", run="1"))
+        log = StoredLog(plumber, agent, (await agent.take()).attempt)
+        await log.append(*(row(number) for number in range(ROWS)))
+        async with serving(plumber) as server, AsyncClient(server.url) as anonymous:
+            token = (await anonymous.sessions.login(username="admin", password="correct horse battery")).token
+            async with AsyncClient(server.url, token) as client:
+                for place in ({"line": 777}, {"tail": 100}, {"offset": len(row(0))}):
+                    assert await client.read_log(log.attempt, limit=200, **place) == await log.read(limit=200, **place)
+            async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http:
+                address = f"{server.url}/logs/{log.attempt}/search"
+                found = await http.get(address, params={"q": "Line 77", "limit": 2})
+            assert found.json() == {"count": 11, "hits": [77, 770], "truncated": True, "complete": False}

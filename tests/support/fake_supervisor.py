@@ -96,6 +96,9 @@ class FakeSupervisor:
         self.calls.append(("cancel", attempt, grace, kill))
 
     async def forget(self, attempt: str) -> None:
+        self.release(attempt)
+
+    def release(self, attempt: str) -> None:
         self.calls.append(("forget", attempt))
         self.records.pop(attempt, None)
         self.logs.pop(attempt, None)

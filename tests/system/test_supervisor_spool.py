@@ -101,6 +101,26 @@ async def test_forgetting_removes_files_and_leaves_a_tombstone(tmp_path: Path) -
             await s.client.forget(running)
 
 
+async def test_a_released_attempt_is_forgotten_without_an_answer(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        first, second = await s.run(shell("echo x")), await s.run(shell("echo y"))
+        s.client.release(first.attempt)
+        s.client.release(second.attempt)
+        await wait_until(lambda: not list((tmp_path / "spool").iterdir()))
+        assert await s.client.inventory() == []
+        running = await s.spawn(shell("sleep 60"))
+        s.client.release(running)
+        assert [record.attempt for record in await s.client.inventory()] == [running], "what runs is kept"
+
+
+async def test_a_release_goes_out_before_the_link_lets_go(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        record = await s.run(shell("true"))
+        s.client.release(record.attempt)
+        await s.client.detach()
+        await wait_until(lambda: not list((tmp_path / "spool").iterdir()))
+
+
 async def test_nonsense_is_refused_and_hurts_nobody(tmp_path: Path) -> None:
     async with supervised(tmp_path) as s:
         for name in ("../evil", "", "-", "a b", "x" * 300):

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from plumber_core.runner.channel import Channel
 from plumber_core.runner.wire import Decoder, encode
 
 
@@ -17,3 +22,39 @@ def test_messages_survive_any_cut() -> None:
 def test_nonsense_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         list(Decoder().feed(data))
+
+
+class _Reactor:
+    """Notes who wants to write, and calls nobody."""
+
+    def __init__(self) -> None:
+        self.wanted: list[bool] = []
+        self.ready: Callable[[], None] = lambda: None
+
+    def add(self, fd: int, handler: Callable[[], None]) -> None:
+        self.ready = handler
+
+    def want_writing(self, fd: int, wanted: bool) -> None:
+        self.wanted.append(wanted)
+
+    def remove(self, fd: int) -> None:
+        """Nothing to forget."""
+
+
+def test_what_is_said_to_one_piece_of_messages_goes_out_in_one_piece() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    reactor = _Reactor()
+
+    def answer(channel: Channel, message: dict[str, Any]) -> None:
+        channel.send({"id": message["id"]})
+        channel.send({"event": message["id"]})
+
+    with ours, theirs:
+        channel = Channel(ours, reactor, answer, lambda channel: None)  # type: ignore[arg-type]
+        theirs.send(encode({"id": 1}) + encode({"id": 2}))
+        reactor.ready()
+        heard = list(Decoder().feed(theirs.recv(65536)))
+        assert heard == [{"id": 1}, {"event": 1}, {"id": 2}, {"event": 2}]
+        channel.send({"event": 3})
+        assert list(Decoder().feed(theirs.recv(65536))) == [{"event": 3}], "outside of an answer at once"
+        assert reactor.wanted == [], "the kernel is asked for nothing while the other end reads"

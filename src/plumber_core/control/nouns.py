@@ -10,6 +10,15 @@ import builtins
 from typing import Any, Protocol
 
 from plumber_core.control.operations import operation
+from plumber_core.model.overviews import (
+    ExecutionMatrix,
+    ExecutorView,
+    LogSource,
+    OutputGroups,
+    Overview,
+    StepRecord,
+    TargetMatch,
+)
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import (
     AgentConfig,
@@ -201,15 +210,55 @@ class Executions(Protocol):
         *,
         task: str | None = None,
         state: ExecutionState | None = None,
+        search: str = "",
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[ExecutionSummary]:
-        """Return executions, newest first."""
+        """Return executions, newest first; ``search`` is a part of their tasks' names."""
         ...
 
     @operation("execution.show", writes=False)
     async def show(self, *, execution: str) -> ExecutionDetail:
         """Return an execution with every step on every host and its attempts.
+
+        Raises: NotFound.
+        """
+        ...
+
+    @operation("execution.matrix", writes=False)
+    async def matrix(self, *, execution: str) -> ExecutionMatrix:
+        """Return an execution as hosts x steps in compact columns, small enough for ten thousand hosts.
+
+        Raises: NotFound.
+        """
+        ...
+
+    @operation("execution.step", writes=False)
+    async def step(self, *, execution: str, step: int, host: str) -> StepRecord:
+        """Return one step, by its index, on one host, by its agent's id or name, with all rounds and attempts.
+
+        Raises: NotFound.
+        """
+        ...
+
+    @operation("execution.groups", writes=False)
+    async def groups(self, *, execution: str, step: int) -> OutputGroups:
+        """Return a step's hosts grouped by equal outcome and output, the odd ones first.
+
+        Raises: NotFound.
+        """
+        ...
+
+    @operation("execution.logs", writes=False)
+    async def logs(
+        self,
+        *,
+        execution: str,
+        step: int | None = None,
+        hosts: builtins.list[str] | None = None,
+        limit: int = 200,
+    ) -> builtins.list[LogSource]:
+        """Return the newest attempt of each step execution whose log can be read, in order of their starts.
 
         Raises: NotFound.
         """
@@ -238,6 +287,14 @@ class Agents(Protocol):
     @operation("agent.list", writes=False)
     async def list(self, *, on: str = "all", limit: int = 500, cursor: str | None = None) -> Page[AgentView]:
         """Return the agents that match a target expression, in order of their names."""
+        ...
+
+    @operation("agent.match", writes=False)
+    async def match(self, *, on: str) -> TargetMatch:
+        """Return who matches a target expression now and could run a step.
+
+        Raises: InvalidRequest (its reason names the column).
+        """
         ...
 
     @operation("agent.show", writes=False)
@@ -335,10 +392,27 @@ class Agents(Protocol):
         ...
 
 
+class Executors(Protocol):
+    """Step types."""
+
+    @operation("executor.list", writes=False)
+    async def list(self) -> list[ExecutorView]:
+        """Return every step type that this server or an agent knows, with the JSON Schema of its parameters."""
+        ...
+
+
 class System(Protocol):
     """The installation itself."""
 
     @operation("system.info", writes=False)
     async def info(self) -> SystemInfo:
         """Return the version, the database and a few counts."""
+        ...
+
+    @operation("system.overview", writes=False)
+    async def overview(self, *, failed_since: str | None = None) -> Overview:
+        """Return what runs, what failed since a time of ISO 8601 (None: the last day) and how the fleet is.
+
+        Raises: InvalidRequest (no such time).
+        """
         ...

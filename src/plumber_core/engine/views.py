@@ -20,6 +20,7 @@ from plumber_core.model.views import (
     TokenInfo,
 )
 from plumber_core.planning.render import summary
+from plumber_core.version import __version__
 
 
 def presence(seen_at: int | None, now: int, heartbeat: float) -> Presence:
@@ -48,6 +49,7 @@ def agent_view(row: r.AgentRow, now: int, heartbeat: float) -> AgentView:
         created_at=moment(row.created_at),
         last_seen_at=None if row.last_seen_at is None else moment(row.last_seen_at),
         original=row.original,
+        outdated=row.version not in ("", __version__) and not row.original,
     )
 
 

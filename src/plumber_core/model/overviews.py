@@ -10,17 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from plumber_core.model.states import ExecutionState, StepState
+from plumber_core.model.states import StepState
 from plumber_core.model.views import ExecutionSummary, StepExecutionView, View
-
-
-class RecentExecution(View):
-    """One of a task's last results."""
-
-    id: str
-    state: ExecutionState
-    created_at: datetime
-    duration: float | None = None
 
 
 class ExecutionProgress(ExecutionSummary):

@@ -194,6 +194,16 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class MatrixRows:
+    """``cells`` are (step, agent, round, state, started, ended, exit code) in the order of steps, lanes, rounds."""
+
+    execution: ExecutionRow
+    plan: Plan
+    cells: list[tuple[Any, ...]]
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventRow:
     """``cursor`` orders events as they became visible."""
 

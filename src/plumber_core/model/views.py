@@ -91,8 +91,18 @@ class RevisionInfo(View):
     digest: str
 
 
+class RecentExecution(View):
+    """One of a task's last results."""
+
+    id: str
+    state: ExecutionState
+    created_at: datetime
+    duration: float | None = None
+
+
 class TaskSummary(View):
-    """A task in a list."""
+    """A task in a list. ``recent`` are its last results, the oldest first; ``usual_duration`` is the median of the
+    successes among them in seconds; ``targets`` the first expressions that its steps run on."""
 
     id: str
     name: str
@@ -101,6 +111,9 @@ class TaskSummary(View):
     updated_at: datetime
     last_execution: str | None = None
     last_state: ExecutionState | None = None
+    recent: list[RecentExecution] = []
+    usual_duration: float | None = None
+    targets: str = ""
 
 
 class TaskDetail(View):
@@ -234,7 +247,7 @@ class ExecutionDetail(ExecutionSummary):
 
 
 class AgentView(View):
-    """An agent; ``running`` counts live attempts."""
+    """An agent; ``running`` counts live attempts; ``outdated`` says that its version is not the server's."""
 
     id: str
     name: str
@@ -249,6 +262,7 @@ class AgentView(View):
     created_at: datetime
     last_seen_at: datetime | None = None
     original: bool = False
+    outdated: bool = False
 
 
 class AgentConfig(View):

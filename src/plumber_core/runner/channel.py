@@ -43,9 +43,8 @@ class Channel:
         """Send a message now, or as soon as the other end reads; dropped when it is gone."""
         if not self._open:
             return
-        idle = not self._waiting
         self._waiting += encode(message)
-        if idle and not self._gathering:
+        if not self._gathering and not self._wants_writing:
             self._flush()
 
     def _flush(self) -> None:
@@ -62,7 +61,7 @@ class Channel:
         return None
 
     def _ready(self) -> None:
-        if self._waiting:
+        if self._wants_writing:
             self._flush()
         try:
             data = self._socket.recv(_READ)

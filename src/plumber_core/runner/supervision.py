@@ -36,6 +36,8 @@ __all__ = [
 
 SPOOL_CAP = 64 * 1024 * 1024
 _AGAIN = 0.02
+_RELEASE_WITHIN = 0.02
+"""Seconds for which a release waits for another message to go along with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class SupervisorClient:
         self._events: asyncio.Queue[Started | Exited | str | None] = asyncio.Queue()
         self._grown: dict[str, int] = {}
         self._over = asyncio.Event()
+        self._released = b""
         self._leaving = False
         self.pid = 0
         """The supervisor's process."""
@@ -240,6 +243,20 @@ class SupervisorClient:
         """
         await self._ask("forget", attempt=attempt)
 
+    def release(self, attempt: str) -> None:
+        """``forget`` that goes along with the next message, or a moment later. One that is lost, or that the disk
+        refuses, leaves the record to the next link's inventory. Raises: SupervisorGone."""
+        if self._over.is_set():
+            raise SupervisorGone
+        if not self._released:
+            asyncio.get_running_loop().call_later(_RELEASE_WITHIN, self._send_released)
+        self._released += encode({"do": "forget", "attempt": attempt})
+
+    def _send_released(self) -> None:
+        if self._released and self._transport is not None and not self._over.is_set():
+            self._transport.write(self._released)
+        self._released = b""
+
     async def trim(self, attempt: str, end: int) -> None:
         """Say that the server has all of an attempt's log below ``end``, a frame's first byte: the disk under it may
         be given back, and a command that waits for room goes on."""
@@ -305,6 +322,7 @@ class SupervisorClient:
     async def detach(self) -> None:
         """Let go; commands keep running and another link may attach. May be called twice."""
         self._leaving = True
+        self._send_released()
         if self._transport is not None:
             self._transport.close()
         if self._lock >= 0:
@@ -314,7 +332,9 @@ class SupervisorClient:
     def _send(self, message: Message) -> None:
         if self._transport is None or self._over.is_set():
             raise SupervisorGone
-        self._transport.write(encode(message))
+        # The message first: a start must not wait until somebody has tidied up.
+        data, self._released = encode(message) + self._released, b""
+        self._transport.write(data)
 
     async def _ask(self, verb: str, **arguments: Any) -> Any:
         self._last += 1

@@ -98,7 +98,7 @@ class Courier:
                 continue
             self._send()
             await tracked.changed.wait()
-        await self._line.supervisor.forget(tracked.attempt)
+        self._line.supervisor.release(tracked.attempt)
         self._line.attempts.drop(tracked.attempt)
 
     def _finished(self) -> bool:
@@ -194,8 +194,6 @@ class Courier:
         tracked.reported = True
         if answer.next is not None:
             line.next(answer.next)
-            # Its command is started before anybody tidies up behind the one that has ended.
-            await asyncio.sleep(0)
         self._after_report(answer, offset + len(tail))
 
     def _after_report(self, answer: Reported, told: int) -> None:

@@ -8,16 +8,19 @@ from typing import Any
 from plumber_core.engine.access import require_user
 from plumber_core.engine.events import moment
 from plumber_core.engine.operations.base import Noun, clean, page_size
-from plumber_core.engine.views import agent_view
+from plumber_core.engine.views import agent_view, presence
 from plumber_core.errors import Conflict, InvalidRequest, NotFound, Unauthenticated
 from plumber_core.ids import new_id, new_secret, secret_hash
 from plumber_core.model import limits
 from plumber_core.model.agent import AgentRef
 from plumber_core.model.labels import check_agent_name, check_label
+from plumber_core.model.overviews import TargetMatch
 from plumber_core.model.records import AgentRow
-from plumber_core.model.states import AGENT_EDGES, AgentState
+from plumber_core.model.states import AGENT_EDGES, AgentState, Presence
 from plumber_core.model.views import AgentConfig, AgentCreated, AgentView, Done, Enrolment, Page
-from plumber_core.planning.targets import parse_target
+from plumber_core.planning.targets import NEVER_MATCHING, parse_target
+
+MOST_NAMED = 50
 
 
 class AgentOperations(Noun):
@@ -35,6 +38,24 @@ class AgentOperations(Noun):
     async def show(self, *, agent: str) -> AgentView:
         await self.desk.allow("agent:show", agent)
         return await self._view(agent)
+
+    async def match(self, *, on: str) -> TargetMatch:
+        await self.desk.allow("agent:match")
+        target = parse_target(clean("on", on, 4000))
+        _, rows = await self.store.list_agents()
+        now = await self.store.now()
+        matching = [row for row in rows if row.state not in NEVER_MATCHING and _matches(target, row)]
+        is_online = {
+            row.name: presence(row.last_seen_at, now, self.engine.heartbeat) is Presence.ONLINE for row in matching
+        }
+        offline = sorted(name for name, online in is_online.items() if not online)
+        names = sorted(is_online)
+        return TargetMatch(
+            total=len(names),
+            online=len(names) - len(offline),
+            names=names[:MOST_NAMED],
+            offline_names=offline[:MOST_NAMED],
+        )
 
     async def create(
         self, *, name: str, labels: dict[str, str] | None = None, slots: int = limits.AGENT_SLOTS

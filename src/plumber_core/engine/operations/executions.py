@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 from plumber_core.engine.cancel import cancel
-from plumber_core.engine.operations.base import Noun, clean, page_size
+from plumber_core.engine.operations.base import clean, page_size
+from plumber_core.engine.operations.looks import ExecutionLooks
 from plumber_core.engine.operations.running import run_request, started
 from plumber_core.engine.source import Source
 from plumber_core.engine.submit import submit
@@ -18,7 +19,7 @@ from plumber_core.model.views import ExecutionDetail, ExecutionSummary, Page, So
 from plumber_core.planning.parse import parse_task, task_from_definition
 
 
-class ExecutionOperations(Noun):
+class ExecutionOperations(ExecutionLooks):
     """Implements ``control.nouns.Executions``."""
 
     async def start(
@@ -42,6 +43,7 @@ class ExecutionOperations(Noun):
         *,
         task: str | None = None,
         state: ExecutionState | None = None,
+        search: str = "",
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[ExecutionSummary]:
@@ -51,7 +53,7 @@ class ExecutionOperations(Noun):
         if task is not None:
             found = await self.store.find_task(clean("task", task, 200))
             task_id = found.id if found else task
-        rows = await self.store.list_executions(task_id, state, size + 1, cursor)
+        rows = await self.store.list_executions(task_id, state, clean("search", search, 200), size + 1, cursor)
         items = [execution_summary(row) for row in rows[:size]]
         return Page(items=items, next=items[-1].id if len(rows) > size else None)
 

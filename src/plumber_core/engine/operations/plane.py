@@ -9,6 +9,7 @@ from plumber_core.engine import events, log_reading
 from plumber_core.engine.operations.agents import AgentOperations
 from plumber_core.engine.operations.base import Desk
 from plumber_core.engine.operations.executions import ExecutionOperations
+from plumber_core.engine.operations.executors import ExecutorOperations
 from plumber_core.engine.operations.sessions import SessionOperations, SystemOperations, TokenOperations
 from plumber_core.engine.operations.tasks import TaskOperations
 from plumber_core.model.records import LogPlace
@@ -41,6 +42,10 @@ class BoundPlane:
     @property
     def agents(self) -> nouns.Agents:
         return AgentOperations(self._desk)
+
+    @property
+    def executors(self) -> nouns.Executors:
+        return ExecutorOperations(self._desk)
 
     @property
     def system(self) -> nouns.System:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import builtins
+from collections import Counter
+from datetime import UTC, datetime
 
 from plumber_core.engine.access import require_user
 from plumber_core.engine.events import moment
 from plumber_core.engine.operations.base import Noun, clean
-from plumber_core.engine.views import presence, token_info
+from plumber_core.engine.pictures import RESULTS, usual_duration
+from plumber_core.engine.views import execution_summary, presence, token_info
 from plumber_core.errors import InvalidRequest, NotFound
 from plumber_core.ids import new_secret, secret_hash
+from plumber_core.model.overviews import ExecutionProgress, FleetCounts, Overview
 from plumber_core.model.states import Presence
 from plumber_core.model.views import Done, LoginResult, Principal, SystemInfo, TokenCreated, TokenInfo
 from plumber_core.version import __version__
+
+DAY = 86_400_000_000
 
 
 class SessionOperations(Noun):
@@ -85,3 +91,40 @@ class SystemOperations(Noun):
             agents_total=len(rows),
             executions_running=await self.store.count_running(),
         )
+
+    async def overview(self, *, failed_since: str | None = None) -> Overview:
+        await self.desk.allow("system:overview")
+        now = await self.store.now()
+        since = now - DAY if failed_since is None else _microseconds(failed_since)
+        running, failed = await self.store.running_and_failed(since)
+        counts = await self.store.state_counts([row.id for row in running])
+        results = await self.store.recent_results(list({row.task_id for row in running if row.task_id}), RESULTS)
+        tasks, executions = await self.store.totals()
+        return Overview(
+            running=[
+                ExecutionProgress(
+                    **execution_summary(row).model_dump(),
+                    counts=counts.get(row.id, {}),
+                    usual_duration=usual_duration(results.get(row.task_id or "", [])),
+                )
+                for row in running
+            ],
+            failed=[execution_summary(row) for row in failed],
+            fleet=await self._fleet(now),
+            tasks=tasks,
+            executions=executions,
+        )
+
+    async def _fleet(self, now: int) -> FleetCounts:
+        _, rows = await self.store.list_agents()
+        seen = Counter(presence(row.last_seen_at, now, self.engine.heartbeat).value for row in rows)
+        return FleetCounts(
+            total=len(rows), by_presence=dict(seen), by_state=dict(Counter(row.state.value for row in rows))
+        )
+
+
+def _microseconds(time: str) -> int:
+    try:
+        return int(datetime.fromisoformat(time).astimezone(UTC).timestamp() * 1_000_000)
+    except (ValueError, OverflowError):
+        raise InvalidRequest(field="failed_since", reason="it is no time of ISO 8601") from None

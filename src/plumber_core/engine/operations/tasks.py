@@ -8,9 +8,9 @@ import difflib
 import hashlib
 from typing import Any, cast
 
-from plumber_core.engine.events import moment
 from plumber_core.engine.operations.base import Noun, clean, page_size
 from plumber_core.engine.operations.running import run_request, started
+from plumber_core.engine.pictures import RESULTS, targets_of, task_summary
 from plumber_core.engine.source import Source
 from plumber_core.engine.submit import submit
 from plumber_core.engine.views import presence, revision_info
@@ -75,7 +75,10 @@ class TaskOperations(Noun):
         await self.desk.allow("task:list")
         size = page_size(limit)
         rows = await self.store.list_tasks(clean("search", search, 200), size + 1, cursor)
-        items = [TaskSummary(**{**row, "updated_at": moment(row["updated_at"])}) for row in rows[:size]]
+        shown = rows[:size]
+        results = await self.store.recent_results([row["id"] for row in shown], RESULTS)
+        definitions = await self.store.definitions([(row["id"], row["revision"]) for row in shown])
+        items = [task_summary(row, results[row["id"]], targets_of(definitions.get(row["id"], {}))) for row in shown]
         return Page(items=items, next=items[-1].name if len(rows) > size else None)
 
     async def show(self, *, task: str, revision: int | None = None) -> TaskDetail:

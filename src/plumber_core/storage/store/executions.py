@@ -26,7 +26,7 @@ from plumber_core.storage.store.events import last_cursor
 _execution, _step, _attempt, _progress = t.executions.c, t.step_executions.c, t.attempts.c, t.progress.c
 _WAITING = [state.value for state in WAITING_STEP_STATES]
 _LIVE = [state.value for state in LIVE_STEP_STATES]
-_SUMMARY = tuple(column for column in t.executions.c if column.name not in ("plan", "request_id"))
+SUMMARY = tuple(column for column in t.executions.c if column.name not in ("plan", "request_id"))
 
 
 class ExecutionPart(StorePart):
@@ -115,13 +115,15 @@ class ExecutionPart(StorePart):
         return await self.write(lambda connection: _cancel(connection, execution_id, kill))
 
     async def list_executions(
-        self, task_id: str | None, state: ExecutionState | None, limit: int, before: str | None
+        self, task_id: str | None, state: ExecutionState | None, search: str, limit: int, before: str | None
     ) -> list[r.ExecutionRow]:
-        query = select(*_SUMMARY).order_by(_execution.id.desc()).limit(limit)
+        query = select(*SUMMARY).order_by(_execution.id.desc()).limit(limit)
         if task_id is not None:
             query = query.where(_execution.task_id == task_id)
         if state is not None:
             query = query.where(_execution.state == state.value)
+        if search:
+            query = query.where(func.lower(_execution.task).contains(search.lower(), autoescape=True))
         if before is not None:
             query = query.where(_execution.id < before)
         return [execution_row(row) for row in await self.read(lambda connection: connection.execute(query).all())]

@@ -16,11 +16,14 @@ from plumber_core.storage.store.dispatch import DispatchPart
 from plumber_core.storage.store.events import EventPart
 from plumber_core.storage.store.executions import ExecutionPart
 from plumber_core.storage.store.logs import LogPart
+from plumber_core.storage.store.overviews import OverviewPart
 from plumber_core.storage.store.reaper import ReaperPart
 from plumber_core.storage.store.tasks import TaskPart
 
 
-class SqlStore(AccessPart, TaskPart, AgentPart, ExecutionPart, DispatchPart, ReaperPart, LogPart, EventPart):
+class SqlStore(
+    AccessPart, TaskPart, AgentPart, ExecutionPart, DispatchPart, ReaperPart, LogPart, EventPart, OverviewPart
+):
     """Implements ``ports.Store`` on SQLite and PostgreSQL."""
 
     def __init__(self, database: Database) -> None:

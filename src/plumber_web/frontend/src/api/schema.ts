@@ -154,6 +154,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/agent.match": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return who matches a target expression now and could run a step.
+         * @description Return who matches a target expression now and could run a step.
+         *
+         *     Raises: InvalidRequest (its reason names the column).
+         */
+        post: operations["agent.match"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/agent.redeem": {
         parameters: {
             query?: never;
@@ -286,6 +308,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/execution.groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return a step's hosts grouped by equal outcome and output, the odd ones first.
+         * @description Return a step's hosts grouped by equal outcome and output, the odd ones first.
+         *
+         *     Raises: NotFound.
+         */
+        post: operations["execution.groups"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/execution.list": {
         parameters: {
             query?: never;
@@ -296,10 +340,54 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Return executions, newest first.
-         * @description Return executions, newest first.
+         * Return executions, newest first; ``search`` is a part of their tasks' names.
+         * @description Return executions, newest first; ``search`` is a part of their tasks' names.
          */
         post: operations["execution.list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execution.logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return the newest attempt of each step execution whose log can be read, in order of their starts.
+         * @description Return the newest attempt of each step execution whose log can be read, in order of their starts.
+         *
+         *     Raises: NotFound.
+         */
+        post: operations["execution.logs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execution.matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return an execution as hosts x steps in compact columns, small enough for ten thousand hosts.
+         * @description Return an execution as hosts x steps in compact columns, small enough for ten thousand hosts.
+         *
+         *     Raises: NotFound.
+         */
+        post: operations["execution.matrix"];
         delete?: never;
         options?: never;
         head?: never;
@@ -366,6 +454,48 @@ export interface paths {
          *     Raises: ValidationFailed, InvalidRequest (parameters), NobodyMatches.
          */
         post: operations["execution.start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execution.step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return one step, by its index, on one host, by its agent's id or name, with all rounds and attempts.
+         * @description Return one step, by its index, on one host, by its agent's id or name, with all rounds and attempts.
+         *
+         *     Raises: NotFound.
+         */
+        post: operations["execution.step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/executor.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return every step type that this server or an agent knows, with the JSON Schema of its parameters.
+         * @description Return every step type that this server or an agent knows, with the JSON Schema of its parameters.
+         */
+        post: operations["executor.list"];
         delete?: never;
         options?: never;
         head?: never;
@@ -470,6 +600,28 @@ export interface paths {
          * @description Return the version, the database and a few counts.
          */
         post: operations["system.info"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system.overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return what runs, what failed since a time of ISO 8601 (None: the last day) and how the fleet is.
+         * @description Return what runs, what failed since a time of ISO 8601 (None: the last day) and how the fleet is.
+         *
+         *     Raises: InvalidRequest (no such time).
+         */
+        post: operations["system.overview"];
         delete?: never;
         options?: never;
         head?: never;
@@ -833,6 +985,11 @@ export interface components {
              */
             on?: string;
         };
+        /** AgentMatchIn */
+        AgentMatchIn: {
+            /** On */
+            on: string;
+        };
         /** AgentRedeemIn */
         AgentRedeemIn: {
             /** Name */
@@ -887,7 +1044,7 @@ export interface components {
         };
         /**
          * AgentView
-         * @description An agent; ``running`` counts live attempts.
+         * @description An agent; ``running`` counts live attempts; ``outdated`` says that its version is not the server's.
          */
         AgentView: {
             /**
@@ -928,6 +1085,11 @@ export interface components {
              * @default false
              */
             original: boolean;
+            /**
+             * Outdated
+             * @default false
+             */
+            outdated: boolean;
             presence: components["schemas"]["Presence"];
             /**
              * Running
@@ -1138,6 +1300,13 @@ export interface components {
              */
             warnings: number;
         };
+        /** ExecutionGroupsIn */
+        ExecutionGroupsIn: {
+            /** Execution */
+            execution: string;
+            /** Step */
+            step: number;
+        };
         /** ExecutionListIn */
         ExecutionListIn: {
             /**
@@ -1150,6 +1319,11 @@ export interface components {
              * @default 20
              */
             limit?: number;
+            /**
+             * Search
+             * @default
+             */
+            search?: string;
             /** @default null */
             state?: components["schemas"]["ExecutionState"] | null;
             /**
@@ -1157,6 +1331,186 @@ export interface components {
              * @default null
              */
             task?: string | null;
+        };
+        /** ExecutionLogsIn */
+        ExecutionLogsIn: {
+            /** Execution */
+            execution: string;
+            /**
+             * Hosts
+             * @default null
+             */
+            hosts?: string[] | null;
+            /**
+             * Limit
+             * @default 200
+             */
+            limit?: number;
+            /**
+             * Step
+             * @default null
+             */
+            step?: number | null;
+        };
+        /**
+         * ExecutionMatrix
+         * @description An execution as hosts x steps, in compact columns.
+         *
+         *     ``states[step][host]`` is an index into ``state_names``, or -1 where the step does not run; ``started`` and
+         *     ``ended`` are seconds since ``created_at`` (None: not yet), ``exit_codes`` the last attempt's. ``event`` is the
+         *     cursor of the event log up to which this is true: follow from there.
+         */
+        ExecutionMatrix: {
+            /**
+             * Cancel Requested
+             * @default false
+             */
+            cancel_requested: boolean;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Duration
+             * @default null
+             */
+            duration: number | null;
+            /** Ended */
+            ended: (number | null)[][];
+            /**
+             * Ended At
+             * @default null
+             */
+            ended_at: string | null;
+            /**
+             * Event
+             * @default
+             */
+            event: string;
+            /** Exit Codes */
+            exit_codes: (number | null)[][];
+            /** Hosts */
+            hosts: components["schemas"]["MatrixHost"][];
+            /** Id */
+            id: string;
+            /** Parameters */
+            parameters: {
+                [key: string]: unknown;
+            };
+            /**
+             * Problem
+             * @default null
+             */
+            problem: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Requested By */
+            requested_by: string;
+            /** Revision */
+            revision: number | null;
+            /** Started */
+            started: (number | null)[][];
+            state: components["schemas"]["ExecutionState"];
+            /** State Names */
+            state_names: components["schemas"]["StepState"][];
+            /** States */
+            states: number[][];
+            /** Steps */
+            steps: components["schemas"]["MatrixStep"][];
+            /** Task */
+            task: string;
+            /** Task Id */
+            task_id: string | null;
+            /**
+             * Usual Duration
+             * @default null
+             */
+            usual_duration: number | null;
+            /**
+             * Warnings
+             * @default 0
+             */
+            warnings: number;
+        };
+        /** ExecutionMatrixIn */
+        ExecutionMatrixIn: {
+            /** Execution */
+            execution: string;
+        };
+        /**
+         * ExecutionProgress
+         * @description An execution that has not ended, with the number of its step executions by state.
+         *
+         *     ``usual_duration`` is the median of the task's last successes in seconds, None when there is none.
+         */
+        ExecutionProgress: {
+            /**
+             * Cancel Requested
+             * @default false
+             */
+            cancel_requested: boolean;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Duration
+             * @default null
+             */
+            duration: number | null;
+            /**
+             * Ended At
+             * @default null
+             */
+            ended_at: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Problem
+             * @default null
+             */
+            problem: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /** Requested By */
+            requested_by: string;
+            /** Revision */
+            revision: number | null;
+            state: components["schemas"]["ExecutionState"];
+            /** Task */
+            task: string;
+            /** Task Id */
+            task_id: string | null;
+            /**
+             * Usual Duration
+             * @default null
+             */
+            usual_duration: number | null;
+            /**
+             * Warnings
+             * @default 0
+             */
+            warnings: number;
         };
         /** ExecutionRerunIn */
         ExecutionRerunIn: {
@@ -1207,6 +1561,15 @@ export interface components {
          * @enum {string}
          */
         ExecutionState: "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+        /** ExecutionStepIn */
+        ExecutionStepIn: {
+            /** Execution */
+            execution: string;
+            /** Host */
+            host: string;
+            /** Step */
+            step: number;
+        };
         /**
          * ExecutionSummary
          * @description An execution in a list.
@@ -1261,6 +1624,42 @@ export interface components {
              */
             warnings: number;
         };
+        /** ExecutorListIn */
+        ExecutorListIn: Record<string, never>;
+        /**
+         * ExecutorView
+         * @description A step type with the JSON Schema of its parameters, and how many agents announce it.
+         */
+        ExecutorView: {
+            /** Agents */
+            agents: number;
+            /** Here */
+            here: boolean;
+            /** Kind */
+            kind: string;
+            /** Params */
+            params: {
+                [key: string]: unknown;
+            };
+            /** Summary */
+            summary: string;
+        };
+        /**
+         * FleetCounts
+         * @description How many agents there are by presence and by decree.
+         */
+        FleetCounts: {
+            /** By Presence */
+            by_presence: {
+                [key: string]: number;
+            };
+            /** By State */
+            by_state: {
+                [key: string]: number;
+            };
+            /** Total */
+            total: number;
+        };
         /**
          * LoginResult
          * @description A session token (shown once) and who it belongs to.
@@ -1274,6 +1673,160 @@ export interface components {
             /** Token */
             token: string;
             user: components["schemas"]["Principal"];
+        };
+        /**
+         * LogSource
+         * @description An attempt whose log can be read: the newest one of a step on a host.
+         */
+        LogSource: {
+            /** Attempt */
+            attempt: string;
+            /** Host */
+            host: string;
+            /** Host Name */
+            host_name: string;
+            /** Log Complete */
+            log_complete: boolean;
+            /** Log End */
+            log_end: number;
+            /** Number */
+            number: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Step */
+            step: number;
+        };
+        /**
+         * MatrixHost
+         * @description One host as a row.
+         */
+        MatrixHost: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * MatrixStep
+         * @description One step as a column. ``counts`` is over its hosts, state by state; ``block`` names the block it stands in.
+         */
+        MatrixStep: {
+            /**
+             * Always
+             * @default false
+             */
+            always: boolean;
+            /**
+             * Block
+             * @default null
+             */
+            block: string | null;
+            /** Command */
+            command: string;
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Index */
+            index: number;
+            /** Name */
+            name: string;
+            /**
+             * Path
+             * @default null
+             */
+            path: string | null;
+            /** Uses */
+            uses: string;
+        };
+        /**
+         * OperationRecord
+         * @description Who did what to a step or its execution, and why.
+         */
+        OperationRecord: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Kind */
+            kind: string;
+        };
+        /**
+         * OutputGroup
+         * @description Hosts on which a step ended in the same way with the same output.
+         *
+         *     ``digest`` is over both streams, empty while there is none (running, or ended without output known); ``attempt``
+         *     is one of the group's, to read the output from; ``last_line`` the end of that output, cut to 200 characters.
+         */
+        OutputGroup: {
+            /**
+             * Attempt
+             * @default null
+             */
+            attempt: string | null;
+            /**
+             * Bytes
+             * @default 0
+             */
+            bytes: number;
+            /**
+             * Digest
+             * @default
+             */
+            digest: string;
+            /**
+             * Error
+             * @default null
+             */
+            error: string | null;
+            /**
+             * Exit Code
+             * @default null
+             */
+            exit_code: number | null;
+            /** Hosts */
+            hosts: string[];
+            /**
+             * Last Line
+             * @default
+             */
+            last_line: string;
+            state: components["schemas"]["StepState"];
+        };
+        /**
+         * OutputGroups
+         * @description A step's hosts grouped by equal output: the fewest hosts first, failures before successes.
+         */
+        OutputGroups: {
+            /** Execution */
+            execution: string;
+            /** Groups */
+            groups: components["schemas"]["OutputGroup"][];
+            /** Step */
+            step: number;
+        };
+        /**
+         * Overview
+         * @description The home page: what runs, what failed, how the fleet is.
+         */
+        Overview: {
+            /** Executions */
+            executions: number;
+            /** Failed */
+            failed: components["schemas"]["ExecutionSummary"][];
+            fleet: components["schemas"]["FleetCounts"];
+            /** Running */
+            running: components["schemas"]["ExecutionProgress"][];
+            /** Tasks */
+            tasks: number;
         };
         /** Page[AgentView] */
         Page_AgentView_: {
@@ -1444,6 +1997,25 @@ export interface components {
             type: string;
         };
         /**
+         * RecentExecution
+         * @description One of a task's last results.
+         */
+        RecentExecution: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Duration
+             * @default null
+             */
+            duration: number | null;
+            /** Id */
+            id: string;
+            state: components["schemas"]["ExecutionState"];
+        };
+        /**
          * RevisionInfo
          * @description One save of a task.
          */
@@ -1541,6 +2113,24 @@ export interface components {
             } | null;
         };
         /**
+         * StepRecord
+         * @description One step on one host with all rounds (the newest first) and what was done to it by hand.
+         */
+        StepRecord: {
+            /** Definition */
+            definition: {
+                [key: string]: unknown;
+            };
+            /** Host */
+            host: string;
+            /** Operations */
+            operations: components["schemas"]["OperationRecord"][];
+            /** Rounds */
+            rounds: components["schemas"]["StepExecutionView"][];
+            /** Step */
+            step: number;
+        };
+        /**
          * StepState
          * @description Where one step on one host stands.
          * @enum {string}
@@ -1574,6 +2164,28 @@ export interface components {
         };
         /** SystemInfoIn */
         SystemInfoIn: Record<string, never>;
+        /** SystemOverviewIn */
+        SystemOverviewIn: {
+            /**
+             * Failed Since
+             * @default null
+             */
+            failed_since?: string | null;
+        };
+        /**
+         * TargetMatch
+         * @description Who matches a target expression now. ``names`` and ``offline_names`` are the first 50 of each.
+         */
+        TargetMatch: {
+            /** Names */
+            names: string[];
+            /** Offline Names */
+            offline_names: string[];
+            /** Online */
+            online: number;
+            /** Total */
+            total: number;
+        };
         /** TaskApplyIn */
         TaskApplyIn: {
             /**
@@ -1736,7 +2348,8 @@ export interface components {
         };
         /**
          * TaskSummary
-         * @description A task in a list.
+         * @description A task in a list. ``recent`` are its last results, the oldest first; ``usual_duration`` is the median of the
+         *     successes among them in seconds; ``targets`` the first expressions that its steps run on.
          */
         TaskSummary: {
             /** Description */
@@ -1752,13 +2365,28 @@ export interface components {
             last_state: components["schemas"]["ExecutionState"] | null;
             /** Name */
             name: string;
+            /**
+             * Recent
+             * @default []
+             */
+            recent: components["schemas"]["RecentExecution"][];
             /** Revision */
             revision: number;
+            /**
+             * Targets
+             * @default
+             */
+            targets: string;
             /**
              * Updated At
              * Format: date-time
              */
             updated_at: string;
+            /**
+             * Usual Duration
+             * @default null
+             */
+            usual_duration: number | null;
         };
         /** TaskValidateIn */
         TaskValidateIn: {
@@ -2159,6 +2787,38 @@ export interface operations {
             503: components["responses"]["503"];
         };
     };
+    "agent.match": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentMatchIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetMatch"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
     "agent.redeem": {
         parameters: {
             query?: never;
@@ -2351,6 +3011,38 @@ export interface operations {
             503: components["responses"]["503"];
         };
     };
+    "execution.groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionGroupsIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutputGroups"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
     "execution.list": {
         parameters: {
             query?: never;
@@ -2371,6 +3063,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ExecutionSummary_"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "execution.logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionLogsIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogSource"][];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "execution.matrix": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionMatrixIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionMatrix"];
                 };
             };
             400: components["responses"]["400"];
@@ -2467,6 +3223,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExecutionSummary"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "execution.step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionStepIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepRecord"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "executor.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ExecutorListIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutorView"][];
                 };
             };
             400: components["responses"]["400"];
@@ -2627,6 +3447,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SystemInfo"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "system.overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SystemOverviewIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
                 };
             };
             400: components["responses"]["400"];

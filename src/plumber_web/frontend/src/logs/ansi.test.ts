@@ -13,6 +13,7 @@ describe('SGR', () => {
     ['38;2;255;0;0', 'ansi-fg-p196'],
     ['48;2;128;128;128', 'ansi-bg-g12'],
     ['7;31', 'ansi-inverse ansi-bg-red'],
+    ['7;41', 'ansi-inverse'],
     ['3;2', 'ansi-dim ansi-italic'],
     ['38;5;999', ''],
     ['38;9;1', ''],

@@ -63,10 +63,10 @@ describe('lines', () => {
   })
 
   it('that never end come in pieces', () => {
-    const lines = all(...Array.from({ length: 10 }, () => out('x'.repeat(PART / 2))), out('end\n'))
-    expect(lines.map((line) => line.part)).toEqual([0, 1, 2, 3, 4, 5])
+    const lines = all(...Array.from({ length: 10 }, () => out('x'.repeat(PART / 2))), out('end\n'), out('after\n'))
+    expect(lines.map((line) => line.part)).toEqual([0, 1, 2, 3, 4, 5, 0])
     expect(lines.every((line) => line.text.length <= PART + 1024)).toBe(true)
-    expect(texts(lines).join('')).toBe('x'.repeat(PART * 5) + 'end')
+    expect(texts(lines).join('')).toBe('x'.repeat(PART * 5) + 'endafter')
   })
 
   it('that a progress bar rewrites do not grow', () => {

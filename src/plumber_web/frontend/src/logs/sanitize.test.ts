@@ -25,7 +25,7 @@ describe('sanitize', () => {
 
   it('does not let an unfinished sequence hide what follows', () => {
     expect(sanitize('\x1b]8;;http://x and the rest')).toBe('\u241b]8;;http://x and the rest')
-    expect(sanitize('\x1b]0;never ended\nnext')).toContain('next')
+    expect(sanitize('\x1b]0;never ended\nnext\x07')).toContain('next')
   })
 
   it('leaves nothing of what sequences are built from when their removal joins others', () => {

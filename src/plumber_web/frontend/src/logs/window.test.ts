@@ -51,6 +51,16 @@ describe('LogWindow', () => {
     }
   })
 
+  it('keeps once what pieces have in common', async () => {
+    const log = numbered(20)
+    const window = new LogWindow(log.load, { pieceBytes: 1500 })
+    await window.ensure(0, 1)
+    await window.openTail(log.end - 700)
+    expect(window.loadedBytes).toBe(log.end)
+    const shown = window.slice(0, 200).map((parts) => parts!.map((part) => part.text))
+    expect(shown).toEqual(Array.from({ length: 200 }, (_, at) => [`line ${at}`]))
+  })
+
   it('joins a line whose beginning is in the piece before', async () => {
     const log = new FakeLog()
     log.append(out('\x1b[31mzero\nfirst ha'))

@@ -24,6 +24,7 @@ export class LogWindow {
   private open = 0
   private clock = 0
   private following = false
+  private known = false
   private catching: Promise<void> | null = null
   private readonly pieceBytes: number
   private readonly maxPieces: number
@@ -75,6 +76,7 @@ export class LogWindow {
 
   /** Return what to load next for these lines, or null when all are there. */
   missing(first: number, stop: number): Place | null {
+    if (!this.known) return { line: first }
     for (let number = first; number < Math.min(stop, this.count); number++) {
       if (this.holds(number)) continue
       const before = this.pieces.findLast((piece) => piece.lastLine === number && piece.firstLine < number)
@@ -85,7 +87,7 @@ export class LogWindow {
     return null
   }
 
-  /** Load until these lines are there. Throws what loading throws. */
+  /** Load until these lines are there. Throws what loading throws, at first also for a line that is not there. */
   async ensure(first: number, stop: number, signal?: AbortSignal): Promise<void> {
     let place = this.missing(first, stop)
     for (let tries = 0; place && tries < this.maxPieces; tries++) {
@@ -140,6 +142,7 @@ export class LogWindow {
   }
 
   private know(slice: Slice): void {
+    this.known = true
     this.end = Math.max(this.end, slice.end)
     this.lines = Math.max(this.lines, slice.lines)
     this.complete ||= slice.complete

@@ -47,7 +47,7 @@ export interface Recent {
   duration?: number | null
 }
 
-export type TaskRow = Schemas['TaskSummary'] & { recent?: Recent[]; usual_duration?: number | null; targets?: string }
+export type TaskRow = Omit<Schemas['TaskSummary'], 'recent' | 'usual_duration' | 'targets'> & { recent?: Recent[]; usual_duration?: number | null; targets?: string | string[] }
 
 export interface TargetMatch {
   total: number

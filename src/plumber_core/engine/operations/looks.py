@@ -1,0 +1,118 @@
+"""``execution.*``, the part that only looks: pictures for pages."""
+
+from __future__ import annotations
+
+import builtins
+import re
+
+from plumber_core.engine.events import moment
+from plumber_core.engine.log_reading import read_log
+from plumber_core.engine.operations.base import Noun, clean, page_size
+from plumber_core.engine.pictures import RESULTS, execution_matrix, output_groups
+from plumber_core.engine.views import attempt_view, step_view
+from plumber_core.errors import NotFound
+from plumber_core.model.overviews import (
+    ExecutionMatrix,
+    LogSource,
+    OperationRecord,
+    OutputGroup,
+    OutputGroups,
+    StepRecord,
+)
+from plumber_core.model.plan import Plan
+from plumber_core.model.records import LogPlace
+from plumber_core.model.views import AttemptView
+from plumber_core.protocol.frames import decode_frames
+
+MOST_LAST_LINES = 100
+"""Groups whose last line is read: more of them nobody reads."""
+LAST_BYTES, LAST_LINE = 4096, 200
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class ExecutionLooks(Noun):
+    """Implements the reading part of ``control.nouns.Executions``."""
+
+    async def matrix(self, *, execution: str) -> ExecutionMatrix:
+        await self.desk.allow("execution:matrix", execution)
+        rows = await self.store.matrix(clean("execution", execution, 200))
+        if rows is None:
+            raise NotFound(kind="execution", name=execution, nearest=None)
+        task = rows.execution.task_id
+        results = await self.store.recent_results([task], RESULTS) if task else {}
+        return execution_matrix(rows, results.get(task or "", []))
+
+    async def step(self, *, execution: str, step: int, host: str) -> StepRecord:
+        await self.desk.allow("execution:step", execution)
+        plan = await self._plan_with(execution, step)
+        agent = _agent_of(plan, clean("host", host, 200))
+        rounds, attempts = await self.store.step_rounds(execution, step, agent)
+        if not rounds:
+            raise NotFound(kind="step execution", name=f"{plan.steps[step].name} {host}", nearest=None)
+        tries: dict[str, builtins.list[AttemptView]] = {}
+        for attempt in attempts:
+            tries.setdefault(attempt.step_execution_id, []).append(attempt_view(attempt))
+        one = plan.steps[step]
+        return StepRecord(
+            step=step,
+            host=agent,
+            definition={"name": one.name, "uses": one.uses, "with": one.params, "path": one.path, "env": one.env},
+            rounds=[step_view(row, plan, tries.get(row.id, [])) for row in rounds],
+            operations=[
+                OperationRecord(at=moment(event.at), kind=event.kind, data=event.data)
+                for event in await self.store.operations_on(execution)
+            ],
+        )
+
+    async def groups(self, *, execution: str, step: int) -> OutputGroups:
+        await self.desk.allow("execution:groups", execution)
+        await self._plan_with(execution, step)
+        groups = output_groups(await self.store.step_ends(execution, step))
+        told = [await self._with_last_line(group) for group in groups[:MOST_LAST_LINES]]
+        return OutputGroups(execution=execution, step=step, groups=[*told, *groups[MOST_LAST_LINES:]])
+
+    async def logs(
+        self,
+        *,
+        execution: str,
+        step: int | None = None,
+        hosts: builtins.list[str] | None = None,
+        limit: int = 200,
+    ) -> builtins.list[LogSource]:
+        await self.desk.allow("execution:logs", execution)
+        plan = await self._plan_with(execution, step)
+        rows = await self.store.log_sources(execution, step, hosts, page_size(limit))
+        return [
+            LogSource(
+                attempt=attempt,
+                step=index,
+                host=agent,
+                host_name=plan.hosts.get(agent, agent),
+                number=number,
+                started_at=moment(started),
+                log_end=end,
+                log_complete=state in ("complete", "verified"),
+            )
+            for attempt, index, agent, number, started, end, state in rows
+        ]
+
+    async def _plan_with(self, execution: str, step: int | None) -> Plan:
+        found = await self.store.load(clean("execution", execution, 200))
+        if found is None:
+            raise NotFound(kind="execution", name=execution, nearest=None)
+        if step is not None and not 0 <= step < len(found[1].steps):
+            raise NotFound(kind="step", name=str(step), nearest=None)
+        return found[1]
+
+    async def _with_last_line(self, group: OutputGroup) -> OutputGroup:
+        if group.attempt is None or not group.bytes:
+            return group
+        piece = await read_log(self.engine, group.attempt, LogPlace(tail=LAST_BYTES), LAST_BYTES)
+        text = b"".join(frame.data for frame in decode_frames(piece.data)).decode(errors="replace")
+        lines = [line for line in _CONTROL.sub("", text).splitlines() if line.strip()]
+        return group.model_copy(update={"last_line": lines[-1].strip()[:LAST_LINE] if lines else ""})
+
+
+def _agent_of(plan: Plan, host: str) -> str:
+    """Return the agent that an id or a name means in this execution."""
+    return next((agent for agent, name in plan.hosts.items() if host in (agent, name)), host)

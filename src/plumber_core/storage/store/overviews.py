@@ -1,0 +1,145 @@
+"""Reads for pictures of many rows: plain tuples, no object for a cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, select, tuple_
+
+from plumber_core.model import records as r
+from plumber_core.model.plan import Plan
+from plumber_core.storage import tables as t
+from plumber_core.storage.store.base import StorePart, attempt_row, step_row
+from plumber_core.storage.store.events import last_cursor
+from plumber_core.storage.store.executions import SUMMARY, execution_row
+
+_execution, _step, _attempt, _event, _task, _revision = (
+    t.executions.c,
+    t.step_executions.c,
+    t.attempts.c,
+    t.events.c,
+    t.tasks.c,
+    t.revisions.c,
+)
+_OPEN = ("queued", "running", "paused")
+_CELL = (_step.step, _step.agent_id, _step.round, _step.state, _step.started_at, _step.ended_at)
+MOST_LISTED = 200
+MOST_COUNTED = 1000
+
+
+class OverviewPart(StorePart):
+    """Implements ``ports.OverviewStore``."""
+
+    async def matrix(self, execution_id: str) -> r.MatrixRows | None:
+        query = (
+            select(*_CELL, _attempt.exit_code)
+            .select_from(t.step_executions.outerjoin(t.attempts, _attempt.id == _step.attempt_id))
+            .where(_step.execution_id == execution_id)
+            .order_by(_step.step, _step.lane, _step.round)
+        )
+
+        def work(connection: Connection) -> r.MatrixRows | None:
+            row = connection.execute(select(t.executions).where(_execution.id == execution_id)).first()
+            if row is None:
+                return None
+            cells = [tuple(cell) for cell in connection.execute(query)]
+            plan = Plan.from_json(json.loads(row.plan))
+            return r.MatrixRows(execution_row(row), plan, cells, last_cursor(connection))
+
+        return await self.database.snapshot(work)
+
+    async def step_rounds(
+        self, execution_id: str, step: int, agent_id: str
+    ) -> tuple[list[r.StepRow], list[r.AttemptRow]]:
+        where = (_step.execution_id == execution_id, _step.step == step, _step.agent_id == agent_id)
+        query = select(t.step_executions).where(*where).order_by(_step.round.desc())
+
+        def work(connection: Connection) -> tuple[list[r.StepRow], list[r.AttemptRow]]:
+            rounds = [step_row(row) for row in connection.execute(query)]
+            mine = _attempt.step_execution_id.in_([row.id for row in rounds])
+            tries = select(t.attempts).where(mine).order_by(_attempt.number)
+            return rounds, [attempt_row(row) for row in connection.execute(tries)]
+
+        return await self.read(work)
+
+    async def step_ends(self, execution_id: str, step: int) -> list[tuple[r.StepRow, r.AttemptRow | None]]:
+        query = (
+            select(t.step_executions, t.attempts)
+            .select_from(t.step_executions.outerjoin(t.attempts, _attempt.id == _step.attempt_id))
+            .where(_step.execution_id == execution_id, _step.step == step)
+            .order_by(_step.lane, _step.round)
+        )
+        rows = await self.read(lambda connection: connection.execute(query).all())
+        return [(step_row(row), attempt_row(row) if row._mapping[_attempt.id] else None) for row in rows]
+
+    async def log_sources(
+        self, execution_id: str, step: int | None, agents: Sequence[str] | None, limit: int
+    ) -> list[tuple[Any, ...]]:
+        columns = (_attempt.id, _step.step, _step.agent_id, _attempt.number, _attempt.started_at)
+        query = select(*columns, _attempt.log_end, _attempt.log_state).join(t.attempts, _attempt.id == _step.attempt_id)
+        query = query.where(_step.execution_id == execution_id)
+        if step is not None:
+            query = query.where(_step.step == step)
+        if agents is not None:
+            query = query.where(_step.agent_id.in_(list(agents)))
+        query = query.order_by(_attempt.started_at, _attempt.id).limit(limit)
+        return [tuple(row) for row in await self.read(lambda connection: connection.execute(query).all())]
+
+    async def operations_on(self, execution_id: str) -> list[r.EventRow]:
+        kinds = ("execution.cancel_requested", "execution.cancel_reason")
+        query = select(_event.at, _event.kind, _event.data).order_by(_event.xid, _event.id)
+        query = query.where(_event.execution_id == execution_id, _event.kind.in_(kinds)).limit(MOST_LISTED)
+        rows = await self.read(lambda connection: connection.execute(query).all())
+        return [r.EventRow("", row.at, row.kind, execution_id, None, json.loads(row.data)) for row in rows]
+
+    async def running_and_failed(self, since: int) -> tuple[list[r.ExecutionRow], list[r.ExecutionRow]]:
+        newest = select(*SUMMARY).order_by(_execution.id.desc()).limit(MOST_LISTED)
+        running = newest.where(_execution.state.in_(_OPEN))
+        failed = newest.where(_execution.state == "failed", _execution.ended_at >= since)
+
+        def work(connection: Connection) -> tuple[list[r.ExecutionRow], list[r.ExecutionRow]]:
+            first, second = connection.execute(running).all(), connection.execute(failed).all()
+            return [execution_row(row) for row in first], [execution_row(row) for row in second]
+
+        return await self.read(work)
+
+    async def state_counts(self, executions: Sequence[str]) -> dict[str, dict[str, int]]:
+        query = select(_step.execution_id, _step.state, func.count()).group_by(_step.execution_id, _step.state)
+        query = query.where(_step.execution_id.in_(list(executions)))
+        counts: dict[str, dict[str, int]] = {}
+        for execution, state, count in await self.read(lambda connection: connection.execute(query).all()):
+            counts.setdefault(execution, {})[state] = count
+        return counts
+
+    async def recent_results(
+        self, tasks: Sequence[str], each: int
+    ) -> dict[str, list[tuple[str, str, int, int | None]]]:
+        columns = (_execution.id, _execution.state, _execution.created_at, _execution.ended_at)
+
+        def work(connection: Connection) -> dict[str, list[tuple[str, str, int, int | None]]]:
+            found = {}
+            for task in tasks:
+                # One look into an index for each task; a window over all of them would read the whole history.
+                query = select(*columns).where(_execution.task_id == task).order_by(_execution.id.desc()).limit(each)
+                found[task] = [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+            return found
+
+        return await self.read(work)
+
+    async def definitions(self, revisions: Sequence[tuple[str, int]]) -> dict[str, dict[str, Any]]:
+        wanted = tuple_(_revision.task_id, _revision.number).in_(list(revisions))
+        query = select(_revision.task_id, _revision.definition).where(wanted)
+        rows = await self.read(lambda connection: connection.execute(query).all())
+        return {task: json.loads(definition) for task, definition in rows}
+
+    async def totals(self) -> tuple[int, int]:
+        some = select(_execution.id).limit(MOST_COUNTED).subquery()
+        tasks = select(func.count()).select_from(t.tasks).where(_task.deleted_at.is_(None))
+
+        def work(connection: Connection) -> tuple[int, int]:
+            executions = connection.execute(select(func.count()).select_from(some)).scalar_one()
+            return int(connection.execute(tasks).scalar_one()), int(executions)
+
+        return await self.read(work)

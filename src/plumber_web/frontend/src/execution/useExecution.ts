@@ -1,0 +1,89 @@
+/** One execution as it happens: read once, then changed by its events, drawn once a frame. */
+import { onScopeDispose, ref, shallowRef, toValue, triggerRef, watch, type MaybeRefOrGetter, type Ref, type ShallowRef } from 'vue'
+import { apply, isOver, pictureOf, type Picture } from './picture'
+import { call } from '@/api/client'
+import { ApiError } from '@/api/errors'
+import { follow, type PlumberEvent } from '@/api/events'
+import { useSession } from '@/stores/session'
+
+export interface Watched {
+  picture: ShallowRef<Picture | undefined>
+  /** Grows with every drawn change. */
+  version: Ref<number>
+  connected: Ref<boolean>
+  error: Ref<unknown>
+  /** Read everything again. */
+  reload: () => Promise<void>
+}
+
+export function useExecution(execution: MaybeRefOrGetter<string>): Watched {
+  const picture = shallowRef<Picture>()
+  const version = ref(0)
+  const connected = ref(true)
+  const error = shallowRef<unknown>()
+  const session = useSession()
+  let reading = 0
+  let frame = 0
+  let queue: PlumberEvent[] = []
+  let stop: (() => void) | undefined
+
+  function end(): void {
+    stop?.()
+    stop = undefined
+    cancelAnimationFrame(frame)
+    frame = 0
+    queue = []
+  }
+
+  async function reload(): Promise<void> {
+    const mine = ++reading
+    try {
+      const matrix = await call('execution.matrix', { execution: toValue(execution) })
+      if (mine !== reading) return
+      end()
+      error.value = undefined
+      picture.value = pictureOf(matrix)
+      version.value++
+      if (!isOver(picture.value)) stop = follow({ execution: matrix.id, after: matrix.event }, { event: take, connection: (up) => (connected.value = up) })
+      else connected.value = true
+    } catch (problem) {
+      if (mine !== reading) return
+      if (problem instanceof ApiError && problem.status === 401) session.expire()
+      error.value = problem
+    }
+  }
+
+  function take(event: PlumberEvent): void {
+    queue.push(event)
+    frame ||= requestAnimationFrame(draw)
+  }
+
+  function draw(): void {
+    frame = 0
+    const current = picture.value
+    const events = queue
+    queue = []
+    if (!current) return
+    const effects = new Set(events.map((event) => apply(current, event)))
+    if (effects.has('cell') || effects.has('execution')) {
+      version.value++
+      triggerRef(picture)
+    }
+    if (effects.has('unknown')) void reload()
+  }
+
+  watch(
+    () => toValue(execution),
+    () => {
+      end()
+      picture.value = undefined
+      void reload()
+    },
+    { immediate: true },
+  )
+  onScopeDispose(() => {
+    reading++
+    end()
+  })
+  return { picture, version, connected, error, reload }
+}
