@@ -1,15 +1,23 @@
 # `make help` lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format test demo bench reference lock wheel clean
+.PHONY: help setup web web-dev lint format test demo bench reference lock wheel clean
 
 PYTHON_BIN := .venv/bin/python
 export PYTHON
+WEB := src/plumber_web/frontend
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-setup: ## Make .venv with all that development needs
+setup: ## Make .venv and the page's packages with all that development needs
 	@tools/setup.sh dev
+	@tools/web.sh dev
+
+web: ## Build the page
+	@tools/web.sh build
+
+web-dev: setup ## Serve the page as it is written, with the API of a running server
+	@cd $(WEB) && npm run --silent dev
 
 lint: setup ## Check style, types, imports between packages, and sizes
 	@.venv/bin/ruff check --quiet
@@ -17,16 +25,19 @@ lint: setup ## Check style, types, imports between packages, and sizes
 	@.venv/bin/mypy --no-error-summary
 	@.venv/bin/lint-imports --no-logo >/dev/null || .venv/bin/lint-imports --no-logo
 	@$(PYTHON_BIN) -m pytest tests/architecture/test_size_budgets.py tests/architecture/test_hygiene.py
+	@cd $(WEB) && npm run --silent lint && npm run --silent typecheck && npm run --silent api:check
 
 format: setup ## Format the code
 	@.venv/bin/ruff check --quiet --fix-only
 	@.venv/bin/ruff format --quiet
 
-test: setup ## Run all tests, on SQLite and on a real PostgreSQL; ARGS='tests/unit -k name' chooses
+test: setup web ## Run all tests, on a real PostgreSQL and in a real browser too; ARGS='tests/unit -k name' chooses
+	@cd $(WEB) && npm run --silent test
 	@$(PYTHON_BIN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
 
 demo: ## Start a server and two agents, run a task on both; ARGS=--exit ends after it, PORT=... moves it
 	@tools/setup.sh runtime
+	@tools/web.sh demo
 	@exec $(PYTHON_BIN) tools/demo.py $(if $(PORT),--port $(PORT)) $(ARGS)
 
 bench: setup ## Measure dispatch beside a hand-written floor, interleaved; ARGS='latency --rounds 3' chooses
@@ -42,5 +53,5 @@ wheel: setup ## Build the wheel and the source archive into dist/
 	@$(PYTHON_BIN) -m hatchling build
 
 clean: ## Remove .venv, caches, builds and the demo's data
-	@rm -rf .venv .demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .demo dist build $(WEB)/node_modules src/plumber_web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

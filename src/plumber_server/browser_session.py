@@ -10,8 +10,8 @@ from litestar.datastructures import Cookie
 from litestar.types import ControllerRouterHandler, Scope
 
 from plumber_core.app import Plumber
-from plumber_core.engine.access import SESSION_HOURS
 from plumber_core.errors import InvalidRequest, Unauthenticated
+from plumber_core.model.limits import SESSION_LIFETIME
 from plumber_server.auth import anonymous, declare, person
 from plumber_server.credentials import COOKIE, require_own_page
 from plumber_server.limits import read_body
@@ -33,7 +33,7 @@ def routes(plumber: Plumber, own: OwnAddress) -> list[ControllerRouterHandler]:
         values = endpoints()["session.login"].validate(arguments)
         result = await anonymous(plumber, request.scope).sessions.login(**values)
         answer = json_response({"user": result.user.model_dump(), "expires_at": result.expires_at.isoformat()})
-        answer.set_cookie(_of(request.scope, own, result.token, SESSION_HOURS * 3600))
+        answer.set_cookie(_of(request.scope, own, result.token, SESSION_LIFETIME))
         return answer
 
     @delete("/session", opt=declare("public"), status_code=200)

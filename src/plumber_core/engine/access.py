@@ -11,6 +11,7 @@ from plumber_core.builtin.passwords import hash_password
 from plumber_core.engine.core import Engine
 from plumber_core.errors import InvalidRequest, RateLimited, Unauthenticated, WrongPassword
 from plumber_core.ids import new_secret, secret_hash
+from plumber_core.model.limits import SESSION_LIFETIME
 from plumber_core.model.records import CredentialRow
 from plumber_core.model.views import Principal
 from plumber_core.plugins.contracts.authenticator import Bearer, Password
@@ -19,7 +20,6 @@ from plumber_core.plugins.registry import PluginRegistry
 from plumber_core.ports import Store
 from plumber_core.protocol.peer import Refused
 
-SESSION_HOURS = 24 * 7
 MIN_PASSWORD = 12
 MAX_PASSWORD = 1024
 REMEMBERED = 1.0
@@ -166,7 +166,7 @@ class Access:
         self._limit.succeeded(username, address)
         token = new_secret("session")
         row = await self._engine.store.add_credential(
-            "session", principal.id, secret_hash(token), name=principal.name, seconds=SESSION_HOURS * 3600, data={}
+            "session", principal.id, secret_hash(token), name=principal.name, seconds=SESSION_LIFETIME, data={}
         )
         return token, row, principal
 

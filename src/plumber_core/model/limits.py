@@ -31,6 +31,8 @@ MAX_OUTPUT_VALUES = 64 * 1024
 """Of one attempt's $PLUMBER_OUTPUT file."""
 MAX_REPORT_TAIL = 64 * 1024
 MAX_PAGE = 500
+SESSION_LIFETIME = 7 * 86_400
+"""Seconds for which a login lasts."""
 
 
 def heartbeat_interval(agents: int) -> float:

@@ -30,6 +30,13 @@ it('changes one cell for one event and keeps the counts', () => {
   expect(sumsOf(picture.counts)).toMatchObject({ ok: 1, failed: 2, running: 0, waiting: 2, total: 5 })
 })
 
+it('knows the step of an ended step execution from its start', () => {
+  const picture = pictureOf(matrix())
+  apply(picture, event('step.running', 'h1', { step: 1, step_execution: 's9' }))
+  expect(apply(picture, event('step.succeeded', 'h1', { step_execution: 's9' }))).toBe('cell')
+  expect(stateAt(picture, 1, 1)).toBe('succeeded')
+})
+
 it('takes a state that the server did not name before', () => {
   const picture = pictureOf(matrix())
   apply(picture, event('step.timed_out', 'h1', { step: 1 }))

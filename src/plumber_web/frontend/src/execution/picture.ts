@@ -22,6 +22,8 @@ export interface Picture {
   names: string[]
   columns: Column[]
   rows: Map<string, number>
+  /** Which step a step execution is of, learned from the events that tell both. */
+  steps: Map<string, number>
   counts: Counts
 }
 
@@ -38,6 +40,7 @@ export function pictureOf(matrix: Matrix): Picture {
     matrix,
     names: [...matrix.state_names],
     rows: new Map(matrix.hosts.map((host, row) => [host.id, row])),
+    steps: new Map(),
     counts: {},
     columns: matrix.steps.map((_, step) => ({
       states: Int8Array.from(matrix.states[step] ?? []),
@@ -75,13 +78,20 @@ export function apply(picture: Picture, event: PlumberEvent): Effect {
   const [noun, what = ''] = event.kind.split('.')
   if (noun === 'execution') return applyToExecution(picture, what)
   if (noun !== 'step' || !STEP_STATES.has(what)) return 'none'
-  const step = event.data.step
+  const step = stepOf(picture, event)
   const row = event.agent === null ? undefined : picture.rows.get(event.agent)
-  const column = typeof step === 'number' ? picture.columns[step] : undefined
+  const column = step === undefined ? undefined : picture.columns[step]
   if (row === undefined || column === undefined) return 'unknown'
   change(picture, column, row, what)
   stamp(picture, column, row, what, event)
   return 'cell'
+}
+
+function stepOf(picture: Picture, event: PlumberEvent): number | undefined {
+  const id = String(event.data.step_execution ?? '')
+  if (typeof event.data.step !== 'number') return picture.steps.get(id)
+  if (id) picture.steps.set(id, event.data.step)
+  return event.data.step
 }
 
 function applyToExecution(picture: Picture, what: string): Effect {

@@ -1,10 +1,12 @@
 /** One execution as it happens: read once, then changed by its events, drawn once a frame. */
 import { onScopeDispose, ref, shallowRef, toValue, triggerRef, watch, type MaybeRefOrGetter, type Ref, type ShallowRef } from 'vue'
-import { apply, isOver, pictureOf, type Picture } from './picture'
+import { apply, BAD, isOver, pictureOf, type Picture } from './picture'
 import { call } from '@/api/client'
 import { ApiError } from '@/api/errors'
 import { follow, type PlumberEvent } from '@/api/events'
 import { useSession } from '@/stores/session'
+
+const REREAD = 700
 
 export interface Watched {
   picture: ShallowRef<Picture | undefined>
@@ -24,6 +26,7 @@ export function useExecution(execution: MaybeRefOrGetter<string>): Watched {
   const session = useSession()
   let reading = 0
   let frame = 0
+  let later: ReturnType<typeof setTimeout> | undefined
   let queue: PlumberEvent[] = []
   let stop: (() => void) | undefined
 
@@ -37,6 +40,8 @@ export function useExecution(execution: MaybeRefOrGetter<string>): Watched {
 
   async function reload(): Promise<void> {
     const mine = ++reading
+    clearTimeout(later)
+    later = undefined
     try {
       const matrix = await call('execution.matrix', { execution: toValue(execution) })
       if (mine !== reading) return
@@ -69,7 +74,9 @@ export function useExecution(execution: MaybeRefOrGetter<string>): Watched {
       version.value++
       triggerRef(picture)
     }
-    if (effects.has('unknown')) void reload()
+    // A failure skips cells without an event of their own; the whole is read again, at most once in a while.
+    const skips = events.some((event) => BAD.has(event.kind.slice(5)))
+    if (effects.has('unknown') || skips) later ??= setTimeout(() => void reload(), REREAD)
   }
 
   watch(
@@ -83,6 +90,7 @@ export function useExecution(execution: MaybeRefOrGetter<string>): Watched {
   )
   onScopeDispose(() => {
     reading++
+    clearTimeout(later)
     end()
   })
   return { picture, version, connected, error, reload }

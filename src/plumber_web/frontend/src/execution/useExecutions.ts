@@ -23,7 +23,7 @@ export function useExecutions() {
     cursor: cursors.value.at(-1) ?? null,
   }))
   useLive(['execution.'], () => void list.refetch())
-  const following = computed(() => list.data.value?.cursor ?? null)
+  const following = computed(() => list.data.value?.next ?? null)
 
   function next(): void {
     if (following.value) cursors.value = [...cursors.value, following.value]

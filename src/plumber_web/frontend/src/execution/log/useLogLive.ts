@@ -1,0 +1,55 @@
+/** Growth of an execution's logs: hints are gathered and told once a picture, the newest of each attempt. */
+import { useThrottleFn } from '@vueuse/core'
+import { onScopeDispose, ref, watch, type Ref } from 'vue'
+import { follow } from '@/api/events'
+
+export interface LogListener {
+  grown: (attempt: string, end: number) => void
+  /** A step began or ended, or the connection is back: look again. */
+  changed: () => void
+}
+
+/** Gather hints; `flush` hands over the furthest end of each attempt. */
+export function gather(grown: LogListener['grown'], frame: (run: () => void) => unknown = requestAnimationFrame): (attempt: string, end: number) => void {
+  const ends = new Map<string, number>()
+  return (attempt, end) => {
+    if (ends.size === 0) {
+      frame(() => {
+        const due = [...ends]
+        ends.clear()
+        for (const [id, last] of due) grown(id, last)
+      })
+    }
+    ends.set(attempt, Math.max(ends.get(attempt) ?? 0, end))
+  }
+}
+
+export function useLogLive(execution: () => string, listener: LogListener): { connected: Ref<boolean> } {
+  const connected = ref(true)
+  const soon = useThrottleFn(() => listener.changed(), 1000, true, false)
+  let stop: (() => void) | undefined
+
+  watch(
+    execution,
+    (id) => {
+      stop?.()
+      const hint = gather(listener.grown)
+      stop = follow(
+        { execution: id },
+        {
+          log: ({ attempt, end }) => hint(attempt, end),
+          event: ({ kind }) => {
+            if (kind.startsWith('step.')) void soon()
+          },
+          connection: (up) => {
+            connected.value = up
+            if (up) void soon()
+          },
+        },
+      )
+    },
+    { immediate: true },
+  )
+  onScopeDispose(() => stop?.())
+  return { connected }
+}
