@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from support.browser import Visitor
+
+LOGIN = re.compile(r"/login(\?to=.*)?$")
 
 
 def test_login_leads_back_to_where_one_was(visitor: Visitor) -> None:
     visitor.open("/fleet?add=")
-    visitor.page.wait_for_url("**/login?to=*")
+    visitor.page.wait_for_url(LOGIN, wait_until="commit")
     visitor.log_in()
     assert visitor.page.url == f"{visitor.server.url}/fleet?add="
 
@@ -32,7 +36,7 @@ def test_a_session_that_ends_elsewhere_asks_for_a_login_and_comes_back(visitor: 
     visitor.log_in()
     visitor.context.clear_cookies()
     visitor.page.get_by_role("link", name="Fleet").click()
-    visitor.page.wait_for_url("**/login?to=*")
+    visitor.page.wait_for_url(LOGIN, wait_until="commit")
     visitor.log_in()
     assert visitor.page.url.endswith("/fleet")
 
@@ -42,10 +46,10 @@ def test_logging_out_ends_the_session_on_the_server(visitor: Visitor) -> None:
     visitor.log_in()
     [cookie] = visitor.context.cookies()
     visitor.page.get_by_role("button", name="Log out").click()
-    visitor.page.wait_for_url("**/login")
+    visitor.page.wait_for_url(LOGIN, wait_until="commit")
     visitor.context.add_cookies([cookie])
     visitor.open("/")
-    visitor.page.wait_for_url("**/login?to=*")
+    visitor.page.wait_for_url(LOGIN, wait_until="commit")
 
 
 def test_chinese_is_spoken_from_the_first_screen(chinese_visitor: Visitor) -> None:

@@ -51,7 +51,7 @@ class Visitor:
         self.page.locator("input[autocomplete=username]").fill("admin")
         self.page.locator("input[type=password]").fill(PASSWORD)
         self.page.keyboard.press("Enter")
-        self.page.wait_for_selector("main#main h1")
+        self.page.wait_for_selector("main#main")
 
     def settle(self) -> None:
         """Wait until the page shows content: no skeleton, no animation of something opening."""

@@ -1,0 +1,19 @@
+/** Groups of hosts whose outputs are equal. */
+import type { Schemas } from '@/api/client'
+
+export type OutputGroup = Schemas['OutputGroup']
+
+/** Return the group of the most hosts that has an output to compare with. */
+export function majority(groups: readonly OutputGroup[]): OutputGroup | undefined {
+  return groups.filter(({ attempt, digest }) => attempt && digest).reduce<OutputGroup | undefined>((best, group) => (best && best.hosts.length >= group.hosts.length ? best : group), undefined)
+}
+
+/** Return what tells a group from the others, whatever its place. */
+export function keyOf(group: OutputGroup): string {
+  return [group.state, group.exit_code ?? '', group.error ?? '', group.digest].join('/')
+}
+
+/** Return the sample's host: the sources tell which host an attempt is of. */
+export function sampleHost(group: OutputGroup, sources: readonly Schemas['LogSource'][]): string | undefined {
+  return sources.find(({ attempt }) => attempt === group.attempt)?.host ?? group.hosts[0]
+}
