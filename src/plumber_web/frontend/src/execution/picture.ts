@@ -22,8 +22,6 @@ export interface Picture {
   names: string[]
   columns: Column[]
   rows: Map<string, number>
-  /** Which step a step execution is of, learned from the events that tell both. */
-  steps: Map<string, number>
   counts: Counts
 }
 
@@ -40,7 +38,6 @@ export function pictureOf(matrix: Matrix): Picture {
     matrix,
     names: [...matrix.state_names],
     rows: new Map(matrix.hosts.map((host, row) => [host.id, row])),
-    steps: new Map(),
     counts: {},
     columns: matrix.steps.map((_, step) => ({
       states: Int8Array.from(matrix.states[step] ?? []),
@@ -78,7 +75,7 @@ export function apply(picture: Picture, event: PlumberEvent): Effect {
   const [noun, what = ''] = event.kind.split('.')
   if (noun === 'execution') return applyToExecution(picture, what)
   if (noun !== 'step' || !STEP_STATES.has(what)) return 'none'
-  const step = stepOf(picture, event)
+  const step = stepOf(event)
   const row = event.agent === null ? undefined : picture.rows.get(event.agent)
   const column = step === undefined ? undefined : picture.columns[step]
   if (row === undefined || column === undefined) return 'unknown'
@@ -87,11 +84,15 @@ export function apply(picture: Picture, event: PlumberEvent): Effect {
   return 'cell'
 }
 
-function stepOf(picture: Picture, event: PlumberEvent): number | undefined {
-  const id = String(event.data.step_execution ?? '')
-  if (typeof event.data.step !== 'number') return picture.steps.get(id)
-  if (id) picture.steps.set(id, event.data.step)
-  return event.data.step
+function stepOf(event: PlumberEvent): number | undefined {
+  if (typeof event.data.step === 'number') return event.data.step
+  return stepIn(String(event.data.step_execution ?? ''))
+}
+
+/** The step's index in a step execution's id: `<execution>-<step>-<lane>-<round>`. */
+function stepIn(id: string): number | undefined {
+  const index = Number(id.split('-').at(-3))
+  return id && Number.isInteger(index) ? index : undefined
 }
 
 function applyToExecution(picture: Picture, what: string): Effect {

@@ -34,7 +34,7 @@ const SAME_IN_BOTH = new Set(['agent.json', 'Python', 'UUID', 'YAML', 'stdout', 
 
 describe('the keys that the page names', () => {
   const named = Object.entries(sources).flatMap(([path, text]) =>
-    [...text.matchAll(/(?:\bt|\bte|\$t|label:|label=)\(?\s*['"`]([a-z][\w-]*(?:\.[\w-]+)+)['"`]/g)].map((match) => [path, match[1]!] as const),
+    [...text.matchAll(/(?:\bt\(|\bte\(|\$t\(|label:)\s*['"`]([a-z][\w-]*(?:\.[\w-]+)+)['"`]/g)].map((match) => [path, match[1]!] as const),
   )
 
   it('are found in the sources', () => {

@@ -1,0 +1,33 @@
+/** What of an execution is looked at: layout, step and host, kept in the address so that a link opens the same view. */
+import { computed, type WritableComputedRef } from 'vue'
+import { useRoute, useRouter } from 'vue-router'
+import { usePreferences, type ExecutionLayout } from '@/stores/preferences'
+
+export interface View {
+  layout: WritableComputedRef<ExecutionLayout>
+  step: WritableComputedRef<number>
+  host: WritableComputedRef<string>
+}
+
+export function useView(): View {
+  const route = useRoute()
+  const router = useRouter()
+  const preferences = usePreferences()
+  // Changes of one turn join: each reads the query that the one before it asked for.
+  let wanted: Record<string, unknown> = {}
+  const change = (part: Record<string, string>): void => {
+    wanted = { ...route.query, ...wanted, ...part }
+    void router.replace({ query: wanted as never }).finally(() => (wanted = {}))
+  }
+
+  const layout = computed<ExecutionLayout>({
+    get: () => (route.query.layout as ExecutionLayout | undefined) ?? preferences.executionLayout,
+    set: (value) => {
+      preferences.executionLayout = value
+      change({ layout: value })
+    },
+  })
+  const step = computed({ get: () => Number(route.query.step ?? 0) || 0, set: (value) => change({ step: String(value) }) })
+  const host = computed({ get: () => String(route.query.host ?? ''), set: (value) => change({ host: value }) })
+  return { layout, step, host }
+}
