@@ -32,8 +32,8 @@ it('changes one cell for one event and keeps the counts', () => {
 
 it('knows the step of an ended step execution from its start', () => {
   const picture = pictureOf(matrix())
-  apply(picture, event('step.running', 'h1', { step: 1, step_execution: 's9' }))
-  expect(apply(picture, event('step.succeeded', 'h1', { step_execution: 's9' }))).toBe('cell')
+  apply(picture, event('step.running', 'h1', { step: 1, step_execution: 'e1-1-0-0' }))
+  expect(apply(picture, event('step.succeeded', 'h1', { step_execution: 'e1-1-0-0' }))).toBe('cell')
   expect(stateAt(picture, 1, 1)).toBe('succeeded')
 })
 
