@@ -1,22 +1,42 @@
 /** Act on events of the whole installation, at most once in a while: lists that keep themselves fresh. */
-import { useThrottleFn } from '@vueuse/core'
 import { onScopeDispose, ref, type Ref } from 'vue'
-import { follow, type PlumberEvent } from '@/api/events'
+import { soon } from './soon'
+import { follow } from '@/api/events'
 
-type Reader = (event: PlumberEvent) => void
+interface Reader {
+  kinds: readonly string[]
+  ask: () => void
+}
 const readers = new Set<Reader>()
 const connected = ref(true)
 let stop: (() => void) | undefined
 
+function open(): () => void {
+  return follow(
+    {},
+    {
+      event: (event) => tell((reader) => reader.kinds.some((kind) => event.kind.startsWith(kind))),
+      connection: (up) => {
+        connected.value = up
+        // What happened meanwhile is not known here: everybody looks again.
+        if (up) tell(() => true)
+      },
+    },
+  )
+}
+
+function tell(whom: (reader: Reader) => boolean): void {
+  for (const reader of readers) if (whom(reader)) reader.ask()
+}
+
 /** `run` is called soon after an event whose kind starts with one of `kinds`, and again after a lost connection. */
 export function useLive(kinds: readonly string[], run: () => void, wait = 1000): { connected: Ref<boolean> } {
-  const soon = useThrottleFn(run, wait, true, false)
-  const reader: Reader = (event) => {
-    if (kinds.some((kind) => event.kind.startsWith(kind))) void soon()
-  }
+  const { ask, drop } = soon(run, wait)
+  const reader = { kinds, ask }
   readers.add(reader)
-  stop ??= follow({}, { event: (event) => readers.forEach((read) => read(event)), connection: (up) => (connected.value = up) })
+  stop ??= open()
   onScopeDispose(() => {
+    drop()
     readers.delete(reader)
     // The next page's readers come in the same turn: only when nobody came is the stream closed.
     setTimeout(() => {

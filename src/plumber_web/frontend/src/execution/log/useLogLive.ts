@@ -1,7 +1,7 @@
 /** Growth of an execution's logs: hints are gathered and told once a picture, the newest of each attempt. */
-import { useThrottleFn } from '@vueuse/core'
 import { onScopeDispose, ref, watch, type Ref } from 'vue'
 import { follow } from '@/api/events'
+import { soon } from '@/composables/soon'
 
 export interface LogListener {
   grown: (attempt: string, end: number) => void
@@ -26,7 +26,7 @@ export function gather(grown: LogListener['grown'], frame: (run: () => void) => 
 
 export function useLogLive(execution: () => string, listener: LogListener): { connected: Ref<boolean> } {
   const connected = ref(true)
-  const soon = useThrottleFn(() => listener.changed(), 1000, true, false)
+  const { ask, drop } = soon(() => listener.changed(), 300)
   let stop: (() => void) | undefined
 
   watch(
@@ -39,17 +39,20 @@ export function useLogLive(execution: () => string, listener: LogListener): { co
         {
           log: ({ attempt, end }) => hint(attempt, end),
           event: ({ kind }) => {
-            if (kind.startsWith('step.')) void soon()
+            if (kind.startsWith('step.')) ask()
           },
           connection: (up) => {
             connected.value = up
-            if (up) void soon()
+            if (up) ask()
           },
         },
       )
     },
     { immediate: true },
   )
-  onScopeDispose(() => stop?.())
+  onScopeDispose(() => {
+    drop()
+    stop?.()
+  })
   return { connected }
 }
