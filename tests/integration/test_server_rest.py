@@ -39,9 +39,8 @@ async def test_an_operation_gets_typed_arguments_and_answers_json(plumber: Any) 
     answer = await post(plumber, "/api/execution.list", {"state": "running", "limit": 5})
     assert answer.status_code == 200
     assert answer.json()["items"][0]["id"] == "e1"
-    assert plumber.calls == [
-        ("execution.list", {"task": None, "state": ExecutionState.RUNNING, "limit": 5, "cursor": None})
-    ]
+    wanted = {"task": None, "state": ExecutionState.RUNNING, "search": "", "limit": 5, "cursor": None}
+    assert plumber.calls == [("execution.list", wanted)]
 
 
 async def test_an_empty_body_is_no_arguments(plumber: Any) -> None:

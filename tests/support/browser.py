@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 import plumber_web
 from support.programs import PASSWORD, RunningServer
@@ -23,11 +23,15 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 _EXPECTED_NOISE = ("status of 401", "status of 403", "status of 404", "status of 409", "net::ERR_")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium from the system's package; without it the tests say how to get it."""
+    """Chromium from the system's package; without it the tests say how to get it.
+
+    Ended with its module: Playwright keeps a loop running in this thread, and asyncio starts no second one there.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert program, "no Chromium: install it (Debian: apt-get install chromium fonts-noto-cjk), then try again"
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield running
@@ -85,7 +89,7 @@ def visiting(browser: Browser, server: RunningServer, **options: Any) -> Iterato
     """Open a browser's context of its own, and check at its end that nothing forbidden happened."""
     settings = {"locale": "en-GB", "viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
     context = browser.new_context(**{**settings, **options})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     visitor = Visitor(server, context, context.new_page())
     visitor.page.on("request", lambda request: _note_foreign(visitor, request))
     visitor.page.on("console", lambda message: _note_console(visitor, message))
