@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 kind=${1:-build}
 page=src/plumber_web/frontend
 modules=$page/node_modules/.plumber-setup
-built=src/plumber_web/dist/.plumber-built
+dist=src/plumber_web/dist/index.html
+built=$page/node_modules/.plumber-built
 export npm_config_audit=false npm_config_fund=false npm_config_update_notifier=false
 
 stop() { # what happened and what to do
@@ -38,7 +39,7 @@ sources() { # what the built page depends on
 
 build() {
 	wanted=$(sources)
-	[ -f $built ] && [ "$(cat $built)" = "$wanted" ] && return
+	[ -f $dist ] && [ -f $built ] && [ "$(cat $built)" = "$wanted" ] && return
 	echo "Building the page ..."
 	(cd $page && npm run --silent build) || stop "Building the page failed: see above."
 	printf '%s' "$wanted" >$built

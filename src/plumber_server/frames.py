@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import Unavailable
@@ -14,22 +15,32 @@ PIECE = MAX_CHUNK
 """Bytes read at a time: what one download keeps in memory. Larger than any frame, so that each read goes on."""
 
 
+async def pieces(plane: ControlPlane, attempt: str, first: LogSlice) -> AsyncGenerator[LogSlice, None]:
+    """Yield a log from its beginning, which is ``first``, to its end at the time of asking, one piece in memory.
+
+    Raises: NotFound, Unavailable (the log broke off: better no end than a wrong one).
+    """
+    piece, offset = first, 0
+    while offset < first.end:
+        if not piece.data:
+            raise Unavailable(reason="a part of the log is missing")
+        yield piece
+        offset += len(piece.data)
+        if offset < first.end:
+            piece = await plane.read_log(attempt, offset, PIECE)
+
+
 async def stream_bytes(
     plane: ControlPlane, attempt: str, streams: frozenset[int], first: LogSlice | None = None
 ) -> AsyncIterator[bytes]:
     """Yield the bytes of an attempt's streams, in arrival order, up to the log's end at the time of asking.
 
-    Raises: NotFound, Unavailable (the log broke off: better no end than a wrong one).
+    Raises: NotFound, Unavailable.
     """
-    piece = first or await plane.read_log(attempt, 0, PIECE)
-    end, offset = piece.end, 0
-    while offset < end:
-        if not piece.data:
-            raise Unavailable(reason="a part of the log is missing")
-        yield b"".join(frame.data for frame in decode_frames(piece.data) if frame.stream in streams)
-        offset += len(piece.data)
-        if offset < end:
-            piece = await plane.read_log(attempt, offset, PIECE)
+    begin = first or await plane.read_log(attempt, 0, PIECE)
+    async with aclosing(pieces(plane, attempt, begin)) as found:
+        async for piece in found:
+            yield b"".join(frame.data for frame in decode_frames(piece.data) if frame.stream in streams)
 
 
 async def stream_text(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from plumber_core.control.plane import ControlPlane
-from plumber_core.errors import InvalidRequest, Unavailable
+from plumber_core.errors import InvalidRequest
 from plumber_core.model.views import LogSlice
-from plumber_server.frames import PIECE
+from plumber_server.frames import PIECE, pieces
 from plumber_server.log_matching import Substring
 from plumber_server.log_regex import expression
 from plumber_server.log_text import Batch, LogText
@@ -85,15 +85,11 @@ async def search(plane: ControlPlane, attempt: str, query: Query) -> dict[str, A
 
 
 async def _batches(plane: ControlPlane, attempt: str, first: LogSlice) -> AsyncGenerator[list[Batch], None]:
-    """Yield the text of a log up to its end at the time of asking, a piece in memory at a time."""
-    text, piece, offset = LogText(), first, 0
-    while offset < first.end:
-        if not piece.data:
-            raise Unavailable(reason="a part of the log is missing")
-        yield await asyncio.to_thread(text.feed, piece.data)
-        offset += len(piece.data)
-        if offset < first.end:
-            piece = await plane.read_log(attempt, offset, PIECE)
+    """Yield the text of a log."""
+    text = LogText()
+    async with aclosing(pieces(plane, attempt, first)) as found:
+        async for piece in found:
+            yield await asyncio.to_thread(text.feed, piece.data)
     yield text.finish()
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import html
 import mimetypes
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,28 +45,30 @@ NOT_PAGES = ("api", "assets", "events", "health", "hooks", "install", "logs", "m
 _SMALLEST = 1024
 
 
-@dataclass(frozen=True, slots=True)
 class File:
-    """One built file, with its bytes as gzip where that is shorter."""
+    """One built file, read when it is first asked for; packed as gzip where that is shorter."""
 
-    kind: str
-    data: bytes
-    packed: bytes | None
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
-    @classmethod
-    def read(cls, path: Path) -> File:
-        """Read a built file."""
-        data = path.read_bytes()
-        packed = gzip.compress(data, 9, mtime=0) if len(data) >= _SMALLEST else data
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        return cls(kind, data, packed if len(packed) < len(data) else None)
+    @functools.cached_property
+    def _data(self) -> bytes:
+        return self._path.read_bytes()
+
+    @functools.cached_property
+    def _packed(self) -> bytes | None:
+        if len(self._data) < _SMALLEST:
+            return None
+        packed = gzip.compress(self._data, 9, mtime=0)
+        return packed if len(packed) < len(self._data) else None
 
     def answer(self, scope: Scope, headers: dict[str, str]) -> Response[bytes]:
         """Return the file as this client takes it."""
         headers = {**headers, "vary": "accept-encoding"}
-        if self.packed is not None and "gzip" in header(scope, b"accept-encoding"):
-            return Response(self.packed, media_type=self.kind, headers={**headers, "content-encoding": "gzip"})
-        return Response(self.data, media_type=self.kind, headers=headers)
+        if "gzip" in header(scope, b"accept-encoding") and self._packed is not None:
+            return Response(self._packed, media_type=self._kind, headers={**headers, "content-encoding": "gzip"})
+        return Response(self._data, media_type=self._kind, headers=headers)
 
 
 class Site:
@@ -75,9 +77,9 @@ class Site:
     def __init__(self, folder: Path | None) -> None:
         self.exists = folder is not None
         self._index = (folder / "index.html").read_text() if folder else ""
-        self._assets = {path.name: File.read(path) for path in folder.glob("assets/*")} if folder else {}
+        self._assets = {path.name: File(path) for path in folder.glob("assets/*")} if folder else {}
         top = [path for path in folder.glob("*.*") if path.name != "index.html"] if folder else []
-        self._top = {path.name: File.read(path) for path in top}
+        self._top = {path.name: File(path) for path in top}
 
     def page(self, scope: Scope) -> Response[bytes]:
         """Return the page; its ``<base>`` tells it under which path it is served."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
 
-from support.browser import Visitor, visiting
+from support.browser import Visitor
 from support.programs import RunningAgent, RunningServer
 
 TASK = {
@@ -38,15 +36,6 @@ def execution(started_server: RunningServer, started_agent: RunningAgent) -> str
     """A task that has failed once."""
     started_server.call("task.apply", source=json.dumps(TASK), format="json")
     return str(started_server.call("task.run", task="greet")["id"])
-
-
-@pytest.fixture
-def inside(browser: Browser, shared_server: RunningServer, execution: str) -> Iterator[Visitor]:
-    """Somebody who is logged in."""
-    with visiting(browser, shared_server) as visitor:
-        visitor.open("/")
-        visitor.log_in()
-        yield visitor
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

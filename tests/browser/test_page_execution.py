@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from support.browser import Visitor, visiting
+from support.browser import Visitor
 from support.programs import RunningAgent, RunningServer
 
 HOSTILE = r"""printf '<b id=evil>bold</b><img src=x onerror="document.title=1">\n'
 printf '\033]8;;https://evil.example\007click\033]8;;\007 \342\200\256gnp.exe\n'"""
-
-
-@pytest.fixture
-def inside(browser: Browser, shared_server: RunningServer) -> Iterator[Visitor]:
-    """Somebody who is logged in."""
-    with visiting(browser, shared_server) as visitor:
-        visitor.open("/")
-        visitor.log_in()
-        yield visitor
 
 
 def _start(server: RunningServer, *steps: dict[str, str]) -> str:

@@ -123,3 +123,12 @@ def chinese_visitor(browser: Browser, shared_server: RunningServer) -> Iterator[
     """Somebody whose browser asks for Chinese, not logged in."""
     with visiting(browser, shared_server, locale="zh-CN") as found:
         yield found
+
+
+@pytest.fixture
+def inside(browser: Browser, shared_server: RunningServer) -> Iterator[Visitor]:
+    """Somebody who is logged in."""
+    with visiting(browser, shared_server) as visitor:
+        visitor.open("/")
+        visitor.log_in()
+        yield visitor

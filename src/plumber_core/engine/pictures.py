@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from plumber_core.engine.events import moment
-from plumber_core.engine.views import execution_summary
+from plumber_core.engine.views import summary_values
 from plumber_core.model import records as r
 from plumber_core.model.overviews import ExecutionMatrix, MatrixHost, MatrixStep, OutputGroup
 from plumber_core.model.plan import Plan
@@ -59,13 +59,14 @@ def execution_matrix(rows: r.MatrixRows, results: Sequence[Result]) -> Execution
     columns = _Columns(rows, hosts)
     for cell in rows.cells:
         columns.fill(cell)
+    counts = [Counter(column) for column in columns.states]
     return ExecutionMatrix(
-        **execution_summary(rows.execution).model_dump(),
+        **summary_values(rows.execution),
         parameters=rows.execution.parameters,
         usual_duration=usual_duration(results),
-        counts=columns.total(),
+        counts=_named(sum(counts, Counter())),
         state_names=_NAMES,
-        steps=[matrix_step(rows.plan, index, counts) for index, counts in enumerate(columns.counts())],
+        steps=[_matrix_step(rows.plan, index, _named(own)) for index, own in enumerate(counts)],
         hosts=[MatrixHost(id=host, name=rows.plan.hosts.get(host, host)) for host in hosts],
         states=columns.states,
         started=columns.started,
@@ -88,18 +89,12 @@ class _Columns:
         self.exit_codes: list[list[int | None]] = [[None] * len(hosts) for _ in steps]
 
     def fill(self, cell: tuple[Any, ...]) -> None:
-        step, agent, _, state, started, ended, exit_code = cell
+        step, agent, state, started, ended, exit_code = cell
         host = self._place[agent]
         self.states[step][host] = _INDEX[state]
         self.started[step][host] = self._seconds(started)
         self.ended[step][host] = self._seconds(ended)
         self.exit_codes[step][host] = exit_code
-
-    def counts(self) -> list[dict[str, int]]:
-        return [_named(Counter(column)) for column in self.states]
-
-    def total(self) -> dict[str, int]:
-        return _named(sum((Counter(column) for column in self.states), Counter()))
 
     def _seconds(self, at: int | None) -> float | None:
         return None if at is None else round((at - self._since) / 1e6, 3)
@@ -109,8 +104,7 @@ def _named(counter: Counter[int]) -> dict[str, int]:
     return {_NAMES[index].value: count for index, count in sorted(counter.items()) if index >= 0}
 
 
-def matrix_step(plan: Plan, index: int, counts: dict[str, int]) -> MatrixStep:
-    """Show a step as a column."""
+def _matrix_step(plan: Plan, index: int, counts: dict[str, int]) -> MatrixStep:
     step = plan.steps[index]
     return MatrixStep(index=index, name=step.name, uses=step.uses, command=summary(step), path=step.path, counts=counts)
 

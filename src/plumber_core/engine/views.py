@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from plumber_core.engine.events import moment
@@ -55,10 +56,11 @@ def agent_view(row: r.AgentRow, now: int, heartbeat: float) -> AgentView:
 
 def execution_summary(row: r.ExecutionRow) -> ExecutionSummary:
     """Show an execution in a list."""
-    return ExecutionSummary(**_summary(row))
+    return ExecutionSummary(**summary_values(row))
 
 
-def _summary(row: r.ExecutionRow) -> dict[str, Any]:
+def summary_values(row: r.ExecutionRow) -> dict[str, Any]:
+    """Return the fields that every view of an execution has."""
     ended = row.ended_at
     return {
         "id": row.id,
@@ -79,17 +81,23 @@ def _summary(row: r.ExecutionRow) -> dict[str, Any]:
 
 def execution_detail(picture: r.Picture) -> ExecutionDetail:
     """Show an execution with everything in it."""
-    tries: dict[str, list[AttemptView]] = {}
-    for attempt in picture.attempts:
-        tries.setdefault(attempt.step_execution_id, []).append(attempt_view(attempt))
+    tries = attempts_by_step(picture.attempts)
     counts = Counter(step.state.value for step in picture.steps)
     return ExecutionDetail(
-        **_summary(picture.execution),
+        **summary_values(picture.execution),
         parameters=picture.execution.parameters,
         steps=[step_view(step, picture.plan, tries.get(step.id, [])) for step in picture.steps],
         counts=dict(counts),
         event=picture.event,
     )
+
+
+def attempts_by_step(attempts: Iterable[r.AttemptRow]) -> dict[str, list[AttemptView]]:
+    """Show attempts by their step executions, each list in the order given."""
+    tries: dict[str, list[AttemptView]] = {}
+    for attempt in attempts:
+        tries.setdefault(attempt.step_execution_id, []).append(attempt_view(attempt))
+    return tries
 
 
 def step_view(row: r.StepRow, plan: Plan, attempts: list[AttemptView]) -> StepExecutionView:

@@ -43,15 +43,13 @@ class Overview(View):
 
 
 class MatrixStep(View):
-    """One step as a column. ``counts`` is over its hosts, state by state; ``block`` names the block it stands in."""
+    """One step as a column. ``counts`` is over its hosts, state by state."""
 
     index: int
     name: str
     uses: str
     command: str
     path: str | None = None
-    block: str | None = None
-    always: bool = False
     counts: dict[str, int] = Field(default_factory=dict)
 
 

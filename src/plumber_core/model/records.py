@@ -195,7 +195,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class MatrixRows:
-    """``cells`` are (step, agent, round, state, started, ended, exit code) in the order of steps, lanes, rounds."""
+    """``cells`` are (step, agent, state, started, ended, exit code) in the order of steps, lanes, rounds."""
 
     execution: ExecutionRow
     plan: Plan

@@ -18,7 +18,7 @@ from plumber_core.model.overviews import TargetMatch
 from plumber_core.model.records import AgentRow
 from plumber_core.model.states import AGENT_EDGES, AgentState, Presence
 from plumber_core.model.views import AgentConfig, AgentCreated, AgentView, Done, Enrolment, Page
-from plumber_core.planning.targets import NEVER_MATCHING, parse_target
+from plumber_core.planning.targets import parse_target, select
 
 MOST_NAMED = 50
 
@@ -42,14 +42,15 @@ class AgentOperations(Noun):
     async def match(self, *, on: str) -> TargetMatch:
         await self.desk.allow("agent:match")
         target = parse_target(clean("on", on, 4000))
-        _, rows = await self.store.list_agents()
-        now = await self.store.now()
-        matching = [row for row in rows if row.state not in NEVER_MATCHING and _matches(target, row)]
-        is_online = {
-            row.name: presence(row.last_seen_at, now, self.engine.heartbeat) is Presence.ONLINE for row in matching
-        }
-        offline = sorted(name for name, online in is_online.items() if not online)
-        names = sorted(is_online)
+        fleet, now = self.engine.fleet, await self.store.now()
+        await fleet.refresh()
+        matching = [fleet.rows[agent.id] for agent in select(target, fleet.agents)]
+        offline = [
+            row.name
+            for row in matching
+            if presence(row.last_seen_at, now, self.engine.heartbeat) is not Presence.ONLINE
+        ]
+        names = [row.name for row in matching]
         return TargetMatch(
             total=len(names),
             online=len(names) - len(offline),

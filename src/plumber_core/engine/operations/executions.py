@@ -70,21 +70,16 @@ class ExecutionOperations(ExecutionLooks):
         data = {"by": caller.principal.name, "reason": clean("reason", reason, 1000)}
         await self.store.add_event("execution.cancel_reason", execution, None, data)
         self.engine.wakeups.changed(execution)
-        return execution_summary(await self._row(execution))
+        row, _ = await self._load(execution)
+        return execution_summary(row)
 
     async def rerun(self, *, execution: str, reason: str = "") -> ExecutionSummary:
         caller = await self.desk.allow("execution:rerun", execution)
-        row = await self._row(clean("execution", execution, 200))
+        row, _ = await self._load(execution)
         chosen = await self._source_of(row)
         request = run_request(caller, row.parameters, reason or f"rerun of {row.id}", None)
         new, _ = await submit(self.engine, _always(chosen), request)
         return started(new, chosen, request)
-
-    async def _row(self, execution: str) -> ExecutionRow:
-        found = await self.store.load(execution)
-        if found is None:
-            raise NotFound(kind="execution", name=execution, nearest=None)
-        return found[0]
 
     async def _source_of(self, row: ExecutionRow) -> Source:
         """Return what an execution ran: its revision."""

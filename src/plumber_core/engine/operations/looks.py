@@ -9,7 +9,7 @@ from plumber_core.engine.events import moment
 from plumber_core.engine.log_reading import read_log
 from plumber_core.engine.operations.base import Noun, clean, page_size
 from plumber_core.engine.pictures import RESULTS, execution_matrix, output_groups
-from plumber_core.engine.views import attempt_view, step_view
+from plumber_core.engine.views import attempts_by_step, step_view
 from plumber_core.errors import NotFound
 from plumber_core.model.overviews import (
     ExecutionMatrix,
@@ -20,8 +20,7 @@ from plumber_core.model.overviews import (
     StepRecord,
 )
 from plumber_core.model.plan import Plan
-from plumber_core.model.records import LogPlace
-from plumber_core.model.views import AttemptView
+from plumber_core.model.records import ExecutionRow, LogPlace
 from plumber_core.protocol.frames import decode_frames
 
 MOST_LAST_LINES = 100
@@ -49,9 +48,7 @@ class ExecutionLooks(Noun):
         rounds, attempts = await self.store.step_rounds(execution, step, agent)
         if not rounds:
             raise NotFound(kind="step execution", name=f"{plan.steps[step].name} {host}", nearest=None)
-        tries: dict[str, builtins.list[AttemptView]] = {}
-        for attempt in attempts:
-            tries.setdefault(attempt.step_execution_id, []).append(attempt_view(attempt))
+        tries = attempts_by_step(attempts)
         one = plan.steps[step]
         return StepRecord(
             step=step,
@@ -96,13 +93,17 @@ class ExecutionLooks(Noun):
             for attempt, index, agent, number, started, end, state in rows
         ]
 
-    async def _plan_with(self, execution: str, step: int | None) -> Plan:
+    async def _load(self, execution: str) -> tuple[ExecutionRow, Plan]:
         found = await self.store.load(clean("execution", execution, 200))
         if found is None:
             raise NotFound(kind="execution", name=execution, nearest=None)
-        if step is not None and not 0 <= step < len(found[1].steps):
+        return found[:2]
+
+    async def _plan_with(self, execution: str, step: int | None) -> Plan:
+        _, plan = await self._load(execution)
+        if step is not None and not 0 <= step < len(plan.steps):
             raise NotFound(kind="step", name=str(step), nearest=None)
-        return found[1]
+        return plan
 
     async def _with_last_line(self, group: OutputGroup) -> OutputGroup:
         if group.attempt is None or not group.bytes:

@@ -10,7 +10,7 @@ from plumber_core.engine.access import require_user
 from plumber_core.engine.events import moment
 from plumber_core.engine.operations.base import Noun, clean
 from plumber_core.engine.pictures import RESULTS, usual_duration
-from plumber_core.engine.views import execution_summary, presence, token_info
+from plumber_core.engine.views import execution_summary, presence, summary_values, token_info
 from plumber_core.errors import InvalidRequest, NotFound
 from plumber_core.ids import new_secret, secret_hash
 from plumber_core.model.overviews import ExecutionProgress, FleetCounts, Overview
@@ -79,16 +79,14 @@ class SystemOperations(Noun):
     async def info(self) -> SystemInfo:
         await self.desk.allow("system:info")
         now = await self.store.now()
-        await self.engine.fleet.refresh()
-        rows = self.engine.fleet.rows.values()
-        online = sum(presence(row.last_seen_at, now, self.engine.heartbeat) is Presence.ONLINE for row in rows)
+        fleet = await self._fleet(now)
         return SystemInfo(
             version=__version__,
             database="postgresql" if self.store.dialect == "postgresql" else "sqlite",
             epoch=await self.store.epoch(),
             time=moment(now),
-            agents_online=online,
-            agents_total=len(rows),
+            agents_online=fleet.by_presence.get(Presence.ONLINE, 0),
+            agents_total=fleet.total,
             executions_running=await self.store.count_running(),
         )
 
@@ -103,7 +101,7 @@ class SystemOperations(Noun):
         return Overview(
             running=[
                 ExecutionProgress(
-                    **execution_summary(row).model_dump(),
+                    **summary_values(row),
                     counts=counts.get(row.id, {}),
                     usual_duration=usual_duration(results.get(row.task_id or "", [])),
                 )
@@ -116,7 +114,8 @@ class SystemOperations(Noun):
         )
 
     async def _fleet(self, now: int) -> FleetCounts:
-        _, rows = await self.store.list_agents()
+        await self.engine.fleet.refresh()
+        rows = self.engine.fleet.rows.values()
         seen = Counter(presence(row.last_seen_at, now, self.engine.heartbeat).value for row in rows)
         return FleetCounts(
             total=len(rows), by_presence=dict(seen), by_state=dict(Counter(row.state.value for row in rows))

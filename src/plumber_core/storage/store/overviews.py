@@ -24,7 +24,7 @@ _execution, _step, _attempt, _event, _task, _revision = (
     t.revisions.c,
 )
 _OPEN = ("queued", "running", "paused")
-_CELL = (_step.step, _step.agent_id, _step.round, _step.state, _step.started_at, _step.ended_at)
+_CELL = (_step.step, _step.agent_id, _step.state, _step.started_at, _step.ended_at)
 MOST_LISTED = 200
 MOST_COUNTED = 1000
 

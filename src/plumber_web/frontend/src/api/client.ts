@@ -28,6 +28,13 @@ export function address(path: string): string {
   return new URL(path.replace(/^\//, ''), document.baseURI).toString()
 }
 
+let sessionOver = (): void => undefined
+
+/** Say what happens when the server no longer knows the session, whatever was asked. */
+export function whenSessionEnds(run: () => void): void {
+  sessionOver = run
+}
+
 /** Call any address of the server; a refusal is thrown as an `ApiError`. */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response
@@ -38,6 +45,7 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     if (init.signal?.aborted) throw error
     throw new ApiError(0, { code: 'unreachable_server', arguments: {}, detail: '', hint: '' })
   }
+  if (response.status === 401) sessionOver()
   if (!response.ok) throw new ApiError(response.status, await problemOf(response))
   return response
 }

@@ -1711,19 +1711,9 @@ export interface components {
         };
         /**
          * MatrixStep
-         * @description One step as a column. ``counts`` is over its hosts, state by state; ``block`` names the block it stands in.
+         * @description One step as a column. ``counts`` is over its hosts, state by state.
          */
         MatrixStep: {
-            /**
-             * Always
-             * @default false
-             */
-            always: boolean;
-            /**
-             * Block
-             * @default null
-             */
-            block: string | null;
             /** Command */
             command: string;
             /** Counts */

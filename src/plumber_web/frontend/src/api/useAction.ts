@@ -2,9 +2,7 @@
 import { useQueryCache } from '@pinia/colada'
 import { ref, type Ref } from 'vue'
 import { call, type Arguments, type OperationName, type Result } from './client'
-import { ApiError } from './errors'
 import { useErrors } from '@/composables/useErrors'
-import { useSession } from '@/stores/session'
 
 export interface Action<Name extends OperationName> {
   busy: Ref<boolean>
@@ -17,7 +15,6 @@ export function useAction<Name extends OperationName>(name: Name, stale: Operati
   const busy = ref(false)
   const cache = useQueryCache()
   const errors = useErrors()
-  const session = useSession()
 
   async function run(body?: Arguments<Name>): Promise<Result<Name> | undefined> {
     busy.value = true
@@ -26,7 +23,6 @@ export function useAction<Name extends OperationName>(name: Name, stale: Operati
       await Promise.all(stale.map((key) => cache.invalidateQueries({ key: [key] })))
       return answer
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) session.expire()
       errors.report(error)
       return undefined
     } finally {

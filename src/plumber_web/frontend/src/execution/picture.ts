@@ -1,4 +1,5 @@
 /** An execution as typed columns that one event changes in one place. Nothing here knows Vue. */
+import { BUSY, ENDED } from './states'
 import type { Schemas } from '@/api/client'
 import type { PlumberEvent } from '@/api/events'
 
@@ -25,9 +26,6 @@ export interface Picture {
   counts: Counts
 }
 
-export const ENDED = new Set(['succeeded', 'failed', 'timed_out', 'cancelled', 'rejected', 'expired', 'skipped', 'lost'])
-export const BAD = new Set(['failed', 'timed_out', 'rejected', 'expired', 'lost'])
-export const BUSY = new Set(['claimed', 'running', 'cancelling', 'unreachable'])
 const FINAL = new Set(['succeeded', 'failed', 'cancelled'])
 const STEP_STATES = new Set([...ENDED, ...BUSY, 'blocked', 'ready', 'retry_wait'])
 

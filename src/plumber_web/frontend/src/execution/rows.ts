@@ -1,5 +1,6 @@
 /** Which hosts a matrix shows, and in which order. */
-import { BAD, BUSY, durationAt, stateAt, type Counts, type Picture } from './picture'
+import { durationAt, stateAt, type Counts, type Picture } from './picture'
+import { BAD, BUSY } from './states'
 
 export type Sort = 'name' | 'status' | 'duration'
 export interface Wanted {

@@ -1,10 +1,9 @@
 /** One execution as it happens: read once, then changed by its events, drawn once a frame. */
 import { onScopeDispose, ref, shallowRef, toValue, triggerRef, watch, type MaybeRefOrGetter, type Ref, type ShallowRef } from 'vue'
-import { apply, BAD, isOver, pictureOf, type Picture } from './picture'
+import { apply, isOver, pictureOf, type Picture } from './picture'
+import { BAD } from './states'
 import { call } from '@/api/client'
-import { ApiError } from '@/api/errors'
 import { follow, type PlumberEvent } from '@/api/events'
-import { useSession } from '@/stores/session'
 
 const REREAD = 700
 
@@ -23,7 +22,6 @@ export function useExecution(execution: MaybeRefOrGetter<string>): Watched {
   const version = ref(0)
   const connected = ref(true)
   const error = shallowRef<unknown>()
-  const session = useSession()
   let reading = 0
   let frame = 0
   let later: ReturnType<typeof setTimeout> | undefined
@@ -53,7 +51,6 @@ export function useExecution(execution: MaybeRefOrGetter<string>): Watched {
       else connected.value = true
     } catch (problem) {
       if (mine !== reading) return
-      if (problem instanceof ApiError && problem.status === 401) session.expire()
       error.value = problem
     }
   }

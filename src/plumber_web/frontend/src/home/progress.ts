@@ -1,6 +1,5 @@
 /** How far an execution is, from the number of its step executions by state. */
-const ENDED = new Set(['succeeded', 'failed', 'timed_out', 'cancelled', 'rejected', 'expired', 'skipped', 'lost'])
-const BAD = new Set(['failed', 'timed_out', 'rejected', 'expired', 'lost'])
+import { BAD, ENDED } from '@/execution/states'
 
 export interface Progress {
   total: number

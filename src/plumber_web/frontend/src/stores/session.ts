@@ -1,7 +1,7 @@
 /** Who is logged in. The credential itself is a cookie that no script can read. */
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
-import { call, request, type Schemas } from '@/api/client'
+import { call, request, whenSessionEnds, type Schemas } from '@/api/client'
 import { ApiError } from '@/api/errors'
 
 export const useSession = defineStore('session', () => {
@@ -30,10 +30,8 @@ export const useSession = defineStore('session', () => {
     user.value = null
   }
 
-  /** The server no longer knows the session: the next page is the login, and then back here. */
-  function expire(): void {
-    user.value = null
-  }
+  // The next page is the login, and then back here.
+  whenSessionEnds(() => (user.value = null))
 
-  return { user, known, restore, login, logout, expire }
+  return { user, known, restore, login, logout }
 })

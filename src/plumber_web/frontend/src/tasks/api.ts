@@ -1,5 +1,5 @@
-/** What this part asks the server, and the shapes of a task's definition, which the API leaves open. */
-import { request, type Schemas } from '@/api/client'
+/** Names for what the server answers, and the shapes of a task's definition, which the API leaves open. */
+import type { Schemas } from '@/api/client'
 
 export type ParameterType = 'string' | 'text' | 'int' | 'float' | 'bool' | 'enum' | 'list'
 export interface Parameter {
@@ -39,38 +39,9 @@ export type Problem = Schemas['Problem']
 export type RevisionInfo = Schemas['RevisionInfo']
 export type Execution = Schemas['ExecutionSummary']
 
-/** One of a task's last results. */
-export interface Recent {
-  id: string
-  state: string
-  created_at: string
-  duration?: number | null
-}
-
-export type TaskRow = Omit<Schemas['TaskSummary'], 'recent' | 'usual_duration' | 'targets'> & { recent?: Recent[]; usual_duration?: number | null; targets?: string | string[] }
-
-export interface TargetMatch {
-  total: number
-  online: number
-  names: string[]
-  offline_names: string[]
-}
-
-export interface Executor {
-  kind: string
-  summary: string
-  params: Record<string, unknown>
-  agents: number
-  here: boolean
-}
-
-async function post<Answer>(name: string, body: unknown, signal?: AbortSignal): Promise<Answer> {
-  const response = await request(`/api/${name}`, { method: 'POST', body: JSON.stringify(body), signal })
-  return (await response.json()) as Answer
-}
-
-export const matchTargets = (on: string, signal?: AbortSignal): Promise<TargetMatch> => post('agent.match', { on }, signal)
-export const listExecutors = (): Promise<Executor[]> => post('executor.list', {})
+export type Recent = Schemas['RecentExecution']
+export type TaskRow = Schemas['TaskSummary']
+export type Executor = Schemas['ExecutorView']
 
 /** Return `on` as one expression: a list of names means any of them. */
 export function expressionOf(on: string | string[] | undefined): string {

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
+import type { Recent } from './api'
 import { figures, heights } from './results'
 
-const one = (state: string, duration: number | null) => ({ id: state, state, created_at: '', duration })
+const one = (state: Recent['state'], duration: number | null) => ({ id: state, state, created_at: '', duration })
 
 it('keeps a short run visible beside a long one', () => {
   const [short, long, none] = heights([one('succeeded', 1), one('succeeded', 100), one('running', null)])

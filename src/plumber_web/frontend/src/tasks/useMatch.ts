@@ -1,10 +1,10 @@
 /** Who matches a target expression now, asked again a moment after it changed. */
 import { watchDebounced } from '@vueuse/core'
 import { computed, onScopeDispose, ref, shallowRef, toValue, type ComputedRef, type MaybeRefOrGetter, type Ref } from 'vue'
-import { matchTargets, type TargetMatch } from './api'
+import { call, type Schemas } from '@/api/client'
 
 export interface Match {
-  match: Ref<TargetMatch | null>
+  match: Ref<Schemas['TargetMatch'] | null>
   error: Ref<unknown>
   busy: Ref<boolean>
   /** The expression depends on a run's parameters: nobody can be matched yet. */
@@ -12,7 +12,7 @@ export interface Match {
 }
 
 export function useMatch(on: MaybeRefOrGetter<string>, wait = 350): Match {
-  const match = shallowRef<TargetMatch | null>(null)
+  const match = shallowRef<Schemas['TargetMatch'] | null>(null)
   const error = shallowRef<unknown>(null)
   const busy = ref(false)
   const dynamic = computed(() => toValue(on).includes('${{'))
@@ -29,7 +29,7 @@ export function useMatch(on: MaybeRefOrGetter<string>, wait = 350): Match {
     }
     busy.value = true
     try {
-      const answer = await matchTargets(expression, mine.signal)
+      const answer = await call('agent.match', { on: expression }, mine.signal)
       if (mine.signal.aborted) return
       match.value = answer
       error.value = null

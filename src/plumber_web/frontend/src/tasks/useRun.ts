@@ -1,7 +1,7 @@
 /** A run in the making: its form, its plan, what the server refuses, and whether it would touch everybody. */
 import { computed, ref, shallowRef, watch, type ComputedRef, type Ref } from 'vue'
 import { useI18n } from 'vue-i18n'
-import { expressionOf, matchTargets, requestId, type TaskShape } from './api'
+import { expressionOf, requestId, type TaskShape } from './api'
 import { defaults, missing, reuse, toArguments, type Declared, type FormValues } from './params'
 import { call, type Schemas } from '@/api/client'
 import { ApiError } from '@/api/errors'
@@ -29,9 +29,9 @@ const PREFIX = 'parameters.'
 async function countIfAll(definition: TaskShape): Promise<number> {
   const targets = [...(definition.steps ?? []).map((step) => step.on ?? definition.on), definition.on].map(expressionOf)
   const known = [...new Set(targets)].filter((on) => on && !on.includes('${{'))
-  const all = await matchTargets('all')
+  const all = await call('agent.match', { on: 'all' })
   if (all.total < 2) return 0
-  const found = await Promise.all(known.map((on) => matchTargets(on)))
+  const found = await Promise.all(known.map((on) => call('agent.match', { on })))
   return found.some((match) => match.total >= all.total) ? all.total : 0
 }
 

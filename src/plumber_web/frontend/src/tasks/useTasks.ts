@@ -34,7 +34,7 @@ export function useTasks(): Tasks {
 
   return {
     search,
-    tasks: computed(() => (page.value?.items ?? []) as readonly TaskRow[]),
+    tasks: computed(() => page.value?.items ?? []),
     searching: computed(() => asked.value.trim() !== ''),
     loading: computed(() => !page.value && !query.error.value),
     error: computed(() => query.error.value),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { difference, folded } from './diff'
+import { difference } from './diff'
 import { keyOf, majority, type OutputGroup } from './groups'
+import { folded } from '@/diff/lines'
 
 const told = (before: string, after: string): string =>
   difference([...before], [...after]).lines.map(({ kind, text }) => ({ same: ' ', added: '+', removed: '-' })[kind] + text).join('')
