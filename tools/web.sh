@@ -34,7 +34,7 @@ install_modules() {
 }
 
 sources() { # what the built page depends on
-	find $page/src $page/public $page/index.html $page/vite.config.ts $page/package-lock.json -type f | LC_ALL=C sort | xargs cat | cksum
+	find $page/src $page/index.html $page/vite.config.ts $page/package-lock.json -type f | LC_ALL=C sort | xargs cat | cksum
 }
 
 build() {

@@ -78,8 +78,6 @@ class Site:
         self.exists = folder is not None
         self._index = (folder / "index.html").read_text() if folder else ""
         self._assets = {path.name: File(path) for path in folder.glob("assets/*")} if folder else {}
-        top = [path for path in folder.glob("*.*") if path.name != "index.html"] if folder else []
-        self._top = {path.name: File(path) for path in top}
 
     def page(self, scope: Scope) -> Response[bytes]:
         """Return the page; its ``<base>`` tells it under which path it is served."""
@@ -113,12 +111,4 @@ class Site:
         async def asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
             return self.asset(name).answer(request.scope, {"cache-control": FOREVER})
 
-        return [root, asset, *(_top(name, file) for name, file in self._top.items())]
-
-
-def _top(name: str, file: File) -> ControllerRouterHandler:
-    @get(f"/{name}", opt=declare("public"))
-    async def top(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return file.answer(request.scope, {"cache-control": "no-cache"})
-
-    return top
+        return [root, asset]

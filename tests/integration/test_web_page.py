@@ -25,7 +25,6 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html><html><head></head><body>PAGE</body></html>")
     (tmp_path / "assets" / "index-abc.js").write_text("console.log(1);" * 200)
-    (tmp_path / "favicon.svg").write_text("<svg/>")
     monkeypatch.setattr("plumber_web.dist", lambda: tmp_path)
     return tmp_path
 
