@@ -60,7 +60,7 @@ class Visitor:
     def settle(self) -> None:
         """Wait until the page shows content: no skeleton, no animation of something opening."""
         self.page.wait_for_selector("h1, [role=dialog]")
-        self.page.wait_for_function("!document.querySelector('[role=status].flex.flex-col > .animate-pulse')")
+        expect(self.page.locator("[role=status].flex.flex-col > .animate-pulse")).to_have_count(0)
 
     def violations(self) -> list[str]:
         """Return what axe finds by WCAG 2.2 AA, each with its places."""
