@@ -62,7 +62,8 @@ class Expression:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(SIZE.pack(len(question)) + question)
-            return await asyncio.wait_for(self._answer(), SECONDS_A_PIECE)
+            async with asyncio.timeout(SECONDS_A_PIECE):
+                return await self._answer()
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
             raise InvalidRequest(field="q", reason="this expression takes too long or too much memory") from error
 

@@ -138,7 +138,8 @@ class Host:
         return process
 
     async def finish(self, process: Process) -> Result:
-        stdout, stderr = await asyncio.wait_for(process.communicate(), 30)
+        async with asyncio.timeout(30):
+            stdout, stderr = await process.communicate()
         outputs = json.loads(self.output.read_text()) if self.output.exists() else {}
         assert process.returncode is not None
         return Result(process.returncode, stdout, stderr.decode(errors="replace"), outputs)
@@ -178,7 +179,8 @@ async def test_describe_does_not_wait_for_stdin(host: Host) -> None:
         env=host.environment,
     )
     assert process.stdout
-    assert await asyncio.wait_for(process.stdout.read(), 30)
+    async with asyncio.timeout(30):
+        assert await process.stdout.read()
     assert await process.wait() == 0
 
 

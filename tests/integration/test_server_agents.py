@@ -218,7 +218,8 @@ async def test_a_stopping_server_says_goodbye_and_goes(plumber: Any, server: Sim
         assert json.loads(await socket.recv())["method"] == "goodbye"
         with pytest.raises(ConnectionClosed):
             await socket.recv()
-    await asyncio.wait_for(server.running, 5)
+    async with asyncio.timeout(5):
+        await server.running
 
 
 # The same by long poll.
@@ -260,7 +261,8 @@ async def test_a_poll_is_answered_by_the_first_delivery(plumber: Any, poller: Po
     await poller.call(("hello", HELLO))
     waiting = asyncio.create_task(poller.poll())
     plumber.peers[0].push(ASSIGNMENT)
-    told = (await asyncio.wait_for(waiting, 5)).json()["deliveries"]
+    async with asyncio.timeout(5):
+        told = (await waiting).json()["deliveries"]
     assert [codec.from_json(codec.NOTIFICATIONS[item["kind"]], item) for item in told] == [ASSIGNMENT]
     assert (await poller.poll(wait=0)).json() == {"deliveries": []}
 
@@ -309,6 +311,8 @@ async def test_a_poll_ends_when_the_server_stops(plumber: Any, poller: Poller, s
     waiting = asyncio.create_task(poller.poll())
     await wait_until(lambda: server.server.server_state.tasks)
     server.stop.set()
-    told = (await asyncio.wait_for(waiting, 5)).json()["deliveries"]
+    async with asyncio.timeout(5):
+        told = (await waiting).json()["deliveries"]
     assert [item["kind"] for item in told] == ["goodbye"]
-    await asyncio.wait_for(server.running, 5)
+    async with asyncio.timeout(5):
+        await server.running

@@ -84,7 +84,8 @@ class SocketAgent:
         waiting = self.answers[id]
         call = {"jsonrpc": "2.0", "id": id, "method": method, "params": codec.to_json(message)}
         await self.socket.send(json.dumps(call))
-        answer = await asyncio.wait_for(waiting, 10)
+        async with asyncio.timeout(10):
+            answer = await waiting
         return codec.from_json(codec.REQUESTS[method][1], answer["result"])
 
     async def open(self) -> None:
@@ -97,7 +98,8 @@ class SocketAgent:
 
     async def next(self, method: str) -> Any:
         while True:
-            name, params = await asyncio.wait_for(self.notified.get(), 10)
+            async with asyncio.timeout(10):
+                name, params = await self.notified.get()
             if name == method:
                 return codec.from_json(codec.NOTIFICATIONS[name], params)
 

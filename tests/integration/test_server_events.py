@@ -121,4 +121,5 @@ async def test_streams_end_when_the_server_stops(plumber: Any) -> None:
             server.stop.set()
             async with asyncio.timeout(5):
                 assert [chunk async for chunk in chunks] == []
-        await asyncio.wait_for(server.running, 5)
+        async with asyncio.timeout(5):
+            await server.running

@@ -109,7 +109,8 @@ class ScriptedAgent:
 
     async def next(self, timeout: float = 10.0) -> Delivery:
         """Wait for the next delivery."""
-        return await asyncio.wait_for(self.inbox.get(), timeout)
+        async with asyncio.timeout(timeout):
+            return await self.inbox.get()
 
     async def take(self) -> Assignment:
         """Wait for an assignment and journal it."""

@@ -73,7 +73,8 @@ class SwiftAgent:
 
 async def _heartbeat() -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.Event().wait(), HEARTBEAT)
+        async with asyncio.timeout(HEARTBEAT):
+            await asyncio.Event().wait()
 
 
 @contextlib.asynccontextmanager

@@ -42,4 +42,5 @@ async def serving(plumber: Any) -> AsyncIterator[SimpleNamespace]:
         )
     finally:
         stop.set()
-        await asyncio.wait_for(running, 10)
+        async with asyncio.timeout(10):
+            await running

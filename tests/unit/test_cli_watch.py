@@ -40,7 +40,8 @@ class Watched:
         await wait_until(lambda: text in self.file.getvalue(), what=f"{text!r} to be shown")
 
     async def ends(self) -> ExecutionDetail:
-        return await asyncio.wait_for(self.task, 10)
+        async with asyncio.timeout(10):
+            return await self.task
 
 
 Start = Callable[..., Watched]
@@ -238,7 +239,8 @@ async def test_the_terminal_shows_the_same_lines_and_a_status_that_goes_away() -
     for host in plane.hosts:
         plane.end("build", host)
     plane.settle(ExecutionState.SUCCEEDED)
-    await asyncio.wait_for(task, 10)
+    async with asyncio.timeout(10):
+        await task
     text = file.getvalue()
     assert "\x1b[32mfrom web-1\x1b[0m" in text
     assert "● running" in text

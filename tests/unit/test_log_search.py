@@ -167,7 +167,8 @@ class Gate:
 
     async def until(self, running: int) -> None:
         async with self.started:
-            await asyncio.wait_for(self.started.wait_for(lambda: self.running == running), 10)
+            async with asyncio.timeout(10):
+                await self.started.wait_for(lambda: self.running == running)
 
 
 async def never() -> None:
@@ -205,7 +206,9 @@ async def test_a_search_ends_when_its_client_leaves(plumber: Any) -> None:
     plumber.acting_as = lambda principal, **_: Endless(plumber, principal)
     async with serving(plumber) as server, httpx.AsyncClient(base_url=server.url, headers=PERSON_HEADERS) as client:
         asked = asyncio.create_task(client.get("/logs/at/search?q=x"))
-        await asyncio.wait_for(reading.wait(), 10)
+        async with asyncio.timeout(10):
+            await reading.wait()
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
-        await asyncio.wait_for(stopped.wait(), 10)
+        async with asyncio.timeout(10):
+            await stopped.wait()

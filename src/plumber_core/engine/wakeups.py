@@ -38,7 +38,8 @@ class Subscription:
     async def wait(self, timeout: float) -> None:
         """Wait for a wake-up, at most ``timeout`` seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._signal.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._signal.wait()
         self._signal.clear()
 
     def take_growth(self) -> list[LogGrowth]:

@@ -56,8 +56,8 @@ class Order:
     async def wait_for_turn(self, index: int) -> None:
         """Wait until nothing of earlier steps is left to show, for ``ORDER_PATIENCE`` at most."""
         with contextlib.suppress(TimeoutError):
-            async with self._shown:
-                await asyncio.wait_for(self._shown.wait_for(lambda: self._is_turn(index)), ORDER_PATIENCE)
+            async with self._shown, asyncio.timeout(ORDER_PATIENCE):
+                await self._shown.wait_for(lambda: self._is_turn(index))
 
     def _is_turn(self, index: int) -> bool:
         return not any(count > 0 for step, count in self._unshown.items() if step < index)
@@ -156,7 +156,8 @@ class HostFeed:
             return 0.0
         # The rest of an ended attempt's log comes without an event when the execution has ended too.
         try:
-            await asyncio.wait_for(self._news.wait(), LOG_POLL)
+            async with asyncio.timeout(LOG_POLL):
+                await self._news.wait()
         except TimeoutError:
             return LOG_POLL
         return 0.0

@@ -113,7 +113,8 @@ class Watcher:
 
     async def _wait_for_change(self) -> None:
         try:
-            await asyncio.wait_for(self._changed.wait(), REFRESH)
+            async with asyncio.timeout(REFRESH):
+                await self._changed.wait()
         except TimeoutError:
             return
         self._changed.clear()

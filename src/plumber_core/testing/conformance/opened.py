@@ -22,7 +22,8 @@ def opened(item: PluginObject, work: Callable[[], Awaitable[T]]) -> T:
     async def whole() -> T:
         await item.open()
         try:
-            return await asyncio.wait_for(work(), TIMEOUT)
+            async with asyncio.timeout(TIMEOUT):
+                return await work()
         finally:
             await item.close()
 
