@@ -49,7 +49,7 @@ reference: setup ## Write the generated pages of docs/reference anew
 lock: setup ## Write the lock files anew; ARGS=--upgrade takes newer releases
 	@tools/lock.sh $(ARGS)
 
-wheel: setup web ## Build the wheel and the source archive into dist/
+wheel: setup ## Build the wheel and the source archive into dist/
 	@$(PYTHON_BIN) -m hatchling build
 
 clean: ## Remove .venv, caches, builds and the demo's data

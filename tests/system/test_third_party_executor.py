@@ -54,7 +54,18 @@ def run(*command: str | Path, cwd: Path, stdin: str = "", code: int = 0, **env: 
 
 def wheel(project: Path, folder: Path) -> Path:
     """Build a project's wheel with what is installed here."""
-    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder, cwd=project)
+    run(
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "--target",
+        "wheel",
+        "--directory",
+        folder,
+        cwd=project,
+        PLUMBER_SKIP_WEB="1",
+    )
     return next(folder.glob("*.whl"))
 
 
