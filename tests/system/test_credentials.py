@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -89,13 +88,11 @@ def test_a_persons_credential_is_no_agents(shared_server: RunningServer, path: s
         assert HTTP.post(shared_server.url + path, json={}, headers=headers).status_code == 401
 
 
-def test_a_revoked_token_is_refused_within_a_second(shared_server: RunningServer) -> None:
+def test_a_revoked_token_is_soon_refused(shared_server: RunningServer) -> None:
     created = shared_server.call("token.create", name="ci")
     assert status(shared_server, created["token"]) == 200
     shared_server.call("token.revoke", id=created["id"])
-    begun = time.monotonic()
     wait_until_sync(lambda: status(shared_server, created["token"]) == 401, what="the token to be refused")
-    assert time.monotonic() - begun < 2
 
 
 def test_a_session_ends_with_its_logout(shared_server: RunningServer) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -133,9 +134,10 @@ async def test_started_comes_before_exited_and_meta_is_kept(tmp_path: Path) -> N
 
 async def test_duration_is_that_of_the_command(tmp_path: Path) -> None:
     async with supervised(tmp_path) as s:
+        began = time.monotonic()
         ended = (await s.run(shell("sleep 0.3"))).exit
         assert ended is not None
-        assert 0.3 <= ended.duration < 1.5
+        assert 0.3 <= ended.duration <= time.monotonic() - began
 
 
 async def test_secrets_stay_out_of_journal_and_log(tmp_path: Path) -> None:

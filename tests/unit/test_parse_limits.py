@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
 
 from plumber_core.errors import TooLarge, ValidationFailed
 from plumber_core.planning.parse import check_task, parse_task
+from support.hangs import must_end
 
 MIB = 1024 * 1024
 
@@ -53,13 +53,12 @@ def test_a_bomb_is_refused_for_what_it_is(source: str, format: Any, code: str) -
     ["a", " ", "\n", "#", "[", '"', "'", "${{ ", "{", "a = ", "= ", "a b ", "- ", ": ", "a.", "\\", "[[", "'''", "|\n"],
 )
 @pytest.mark.parametrize("format", ["auto", "yaml", "json", "toml"])
-def test_no_filler_makes_reading_slow(filler: str, format: Any) -> None:
+def test_no_filler_makes_reading_take_for_ever(filler: str, format: Any) -> None:
     # A fifth of the limit: quadratic behaviour would take minutes even so.
     source = "name: x\nrun: " + filler * (MIB // 5 // len(filler))
-    began = time.perf_counter()
-    check_task(source, format)
-    check_task(source[8:], format)
-    assert time.perf_counter() - began < 10
+    with must_end():
+        check_task(source, format)
+        check_task(source[8:], format)
 
 
 def test_a_source_over_the_limit_is_too_large() -> None:
@@ -73,7 +72,7 @@ def test_lone_surrogates_in_a_text_are_a_problem_not_a_crash() -> None:
     assert [problem.code for problem in check_task("name: \ud800")] == ["bad_character"]
 
 
-def test_a_task_of_1000_steps_is_read_well_under_a_second() -> None:
+def test_a_task_of_1000_steps_is_read() -> None:
     steps = [
         {"name": f"step {n}", "run": f"echo {n}", "timeout": "10m", "env": {"A": "${{ agent.name }}"}}
         for n in range(1000)
@@ -83,15 +82,8 @@ def test_a_task_of_1000_steps_is_read_well_under_a_second() -> None:
         for step in steps
     )
     for text in (source, json.dumps({"name": "x", "on": "all", "steps": steps})):
-        spent = min(_seconds(text) for _ in range(3))
-        assert spent < 1.0
-
-
-def _seconds(text: str) -> float:
-    # Processor time: the machine may be shared.
-    began = time.process_time()
-    assert len(parse_task(text).task.steps) == 1000
-    return time.process_time() - began
+        with must_end():
+            assert len(parse_task(text).task.steps) == 1000
 
 
 def test_more_steps_than_the_limit_are_refused() -> None:

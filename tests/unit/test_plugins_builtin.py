@@ -7,7 +7,6 @@ import asyncio
 import hashlib
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -191,14 +190,20 @@ async def test_password_hash_is_argon2id_of_the_documented_strength() -> None:
     assert not await passwords.verify_password("no hash", GOOD)
 
 
-def test_unknown_user_takes_as_long_as_a_wrong_password() -> None:
-    def seconds(stored: str | None) -> float:
-        start = time.thread_time()
-        assert not passwords._verify(stored, "wrong")
-        return time.thread_time() - start
+def test_unknown_user_costs_the_same_hashing_as_a_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+    real = passwords._hasher()
 
-    known, unknown = (min(seconds(stored) for _ in range(3)) for stored in (HASH, None))
-    assert 0.5 < known / unknown < 2
+    class Spy:
+        def verify(self, stored: str, password: bytes) -> bool:
+            hashed.append(stored)
+            return real.verify(stored, password)
+
+    monkeypatch.setattr(passwords, "_hasher", Spy)
+    assert not passwords._verify(HASH, "wrong")
+    assert not passwords._verify(None, "wrong")
+    parameters = [stored.rsplit("$", 2)[0] for stored in hashed]
+    assert hashed == [HASH, passwords.NOBODY] and parameters[0] == parameters[1]
 
 
 async def test_long_passwords_are_refused_and_never_right() -> None:

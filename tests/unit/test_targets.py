@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +10,7 @@ from plumber_core.errors import InvalidRequest, NotSupportedYet
 from plumber_core.model.agent import AgentRef
 from plumber_core.model.states import AgentState
 from plumber_core.planning.targets import parse_target, resolve
+from support.hangs import must_end
 
 FLEET = [
     AgentRef("id-2", "web-2", labels={"role": "web"}, facts={"os": "linux", "arch": "arm64"}),
@@ -115,11 +114,10 @@ def test_an_expression_can_only_be_so_long() -> None:
         parse_target("a or " * 1000 + "a")
 
 
-def test_no_pattern_is_slow() -> None:
+def test_no_pattern_takes_for_ever() -> None:
     agent = AgentRef("x", "a" * 100)
-    began = time.perf_counter()
-    assert resolve("a*" * 1500 + "b", [agent]) == []
-    assert time.perf_counter() - began < 5
+    with must_end():
+        assert resolve("a*" * 1500 + "b", [agent]) == []
 
 
 _words = st.sampled_from(
