@@ -40,7 +40,7 @@ demo: ## Start a server and two agents, run a task on both; ARGS=--exit ends aft
 	@tools/web.sh demo
 	@exec $(PYTHON_BIN) tools/demo.py $(if $(PORT),--port $(PORT)) $(ARGS)
 
-bench: setup ## Measure dispatch beside a hand-written floor, interleaved; ARGS='latency --rounds 3' chooses
+bench: setup web ## Measure dispatch beside a hand-written floor, interleaved, and the page; ARGS='latency --rounds 3' chooses
 	@PYTHONPATH=tests $(PYTHON_BIN) -m bench.run $(ARGS)
 
 reference: setup ## Write the generated pages of docs/reference anew

@@ -60,6 +60,7 @@ class PlumberSystem:
     processes: Processes
     http: RawHttp
     database_url: str
+    password: str = field(repr=False, default="")
     agents: dict[str, AgentProgram] = field(default_factory=dict)
 
     async def dispatch(self, key: str) -> None:
@@ -127,7 +128,7 @@ async def start(
     server = processes.start(f"{name}-server", [PROGRAMS / "plumber-server"], **settings)
     await wait_until(lambda: _healthy(port, server), 30, "plumber-server to be healthy")
     http = await RawHttp.connect(port)
-    system = PlumberSystem(name, port, server, processes, http, database_url)
+    system = PlumberSystem(name, port, server, processes, http, database_url, password)
     login = await system.call("session.login", username="admin", password=password)
     system.http = await RawHttp.connect(port, authorization=f"Bearer {login['token']}")
     token = (await system.call("token.create", name="bench"))["token"]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import floor, latency, machine, plumber_side
+from bench.page import measure_page
 from bench.report import Report, Row
 from bench.stamps import Stamps
 from bench.topics import TOPICS
@@ -41,20 +42,22 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m bench.run", description=__doc__)
-    parser.add_argument("topics", nargs="*", choices=["latency", *TOPICS, []], help="what to measure; all by default")
+    parser.add_argument(
+        "topics", nargs="*", choices=["latency", "page", *TOPICS, []], help="what to measure; all by default"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="times that each side has its turn")
     parser.add_argument("--count", type=int, default=60, help="dispatches in a round")
     parser.add_argument("--without-sqlite", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("build/bench.jsonl"), help="JSON lines of all measurements")
     options = parser.parse_args()
-    options.topics = options.topics or ["latency", *TOPICS]
+    options.topics = options.topics or ["latency", "page", *TOPICS]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     return options
 
 
 async def _measure(options: argparse.Namespace, report: Report, processes: Processes, server: Server) -> None:
     with contextlib.ExitStack() as stack:
-        urls = [stack.enter_context(fresh_database(server)) for _ in range(2)]
+        urls = [stack.enter_context(fresh_database(server)) for _ in range(3)]
         stamps = Stamps(processes.folder)
         report.line(**machine.describe(urls[0]), stamp=stamps.kind)
         report.say(f"starting; stamps are made by {stamps.kind}")
@@ -65,6 +68,9 @@ async def _measure(options: argparse.Namespace, report: Report, processes: Proce
                 await measure(report, postgres, stamps)
         if "latency" in options.topics:
             await _latency(options, report, processes, urls[1], stamps, postgres)
+        if "page" in options.topics:
+            # A server of its own: ten thousand hosts would weigh on everything else.
+            await measure_page(report, await plumber_side.start("page", processes, urls[2], stamps, hosts=()))
 
 
 async def _latency(

@@ -11,7 +11,9 @@ from plumber_core.model.views import Event, LogGrowth
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 LOG = "log"
-"""The kind of message that carries a ``LogGrowth``; every other one carries an ``Event``."""
+"""The kind of message that carries a ``LogGrowth``; every one but ``HELLO`` and this an ``Event``."""
+HELLO = "hello"
+"""The kind of the first message: only its id counts, from which the stream goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
 from plumber_core.app import Plumber
-from plumber_core.control.plane import ControlPlane
+from plumber_core.control.plane import Feeding
 from plumber_core.errors import PlumberError
-from plumber_core.model.views import Event, LogGrowth
+from plumber_core.model.views import Event, LogGrowth, Position
 from plumber_server.auth import declare
 from plumber_server.credentials import credential, header
 
@@ -25,8 +25,10 @@ KEEPALIVE = 15.0
 """Seconds of silence after which a comment is sent, and between two looks at the caller's credential."""
 FIRST_WAIT = 0.2
 """Seconds that a refusal (no such execution, a bad cursor) may take and still be told with its status."""
+RETRY = 1000
+"""Milliseconds after which a browser comes back to a stream that broke off."""
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
-Item = Event | LogGrowth
+Item = Position | Event | LogGrowth
 
 
 def routes(plumber: Plumber) -> list[ControllerRouterHandler]:
@@ -38,10 +40,10 @@ def routes(plumber: Plumber) -> list[ControllerRouterHandler]:
         execution: FromQuery[str | None] = None,
         after: FromQuery[str | None] = None,
     ) -> Stream:
-        plane: ControlPlane = request.scope["state"]["plane"]
+        plane: Feeding = request.scope["state"]["plane"]
         token = credential(request.scope)
         resumed = header(request.scope, b"last-event-id")
-        feed = Feed(plane.follow(execution=execution, after=resumed or after or None))
+        feed = Feed(plane.feed(execution=execution, after=resumed or after or None))
         await feed.begin()
         return Stream(feed.stream(lambda: plumber.authenticate(token)), media_type=TYPE, headers=HEADERS)
 
@@ -73,7 +75,6 @@ class Feed:
     async def stream(self, check: Callable[[], Awaitable[Any]]) -> AsyncGenerator[bytes, None]:
         """Yield the encoded events until they end or ``check`` raises that the credential is gone."""
         try:
-            yield b"retry: 1000\n\n"
             checked = _now()
             while True:
                 await asyncio.wait({self._next}, timeout=KEEPALIVE)
@@ -103,10 +104,15 @@ class Feed:
 
 
 def encode(item: Item) -> bytes:
-    """Return one item as a server-sent event; hints have no id, so that no resume depends on them."""
+    """Return one item as a server-sent event; hints have no id, so that no resume depends on them.
+
+    The position's id lets a client that heard nothing more resume without a gap.
+    """
     body = item.model_dump_json()
     if isinstance(item, LogGrowth):
         return f"event: log\ndata: {body}\n\n".encode()
+    if isinstance(item, Position):
+        return f"retry: {RETRY}\nid: {item.cursor}\nevent: hello\ndata: {body}\n\n".encode()
     return f"id: {item.id}\nevent: {item.kind}\ndata: {body}\n\n".encode()
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from typing import Any
 
 import pytest
 
 from plumber_core.app import Plumber
+from plumber_core.engine import submit
 from plumber_core.errors import InvalidRequest, NotFound
+from plumber_core.model.plan import Plan, Stage
 from plumber_core.model.task import Step
+from plumber_core.planning.expand import expand
 from support.embedded import start
 from support.scripted_agent import ScriptedAgent
 
@@ -141,3 +146,25 @@ async def test_a_task_in_a_list_tells_its_last_results(plumber: Plumber) -> None
 async def test_executors_tell_their_parameters(plumber: Plumber) -> None:
     kinds = {one.kind: one for one in await plumber.executors.list()}
     assert kinds["shell"].here and kinds["shell"].params["type"] == "object"
+
+
+async def test_a_failure_names_the_steps_that_it_skips(
+    plumber: Plumber, hello: list[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page changes these cells too: they have no event of their own. A block's steps are one stage."""
+
+    def one_stage(*args: Any, **values: Any) -> Plan:
+        plan = expand(*args, **values)
+        return dataclasses.replace(plan, stages=(Stage((0, 1), plan.stages[0].hosts),))
+
+    monkeypatch.setattr(submit, "expand", one_stage)
+    one, two = [await ScriptedAgent.create(plumber, name) for name in ("one", "two")]
+    execution = await start(plumber, *hello)
+    taken = await one.take()
+    cursor = (await plumber.executions.matrix(execution=execution)).event
+    await one.report(taken.attempt, state="failed", exit_code=1)
+    event = await anext(plumber.follow(execution=execution, after=cursor))  # type: ignore[call-overload]
+    assert event.kind == "step.failed" and event.data["skipped"] == [1]
+    matrix = await plumber.executions.matrix(execution=execution)
+    assert matrix.state_names[matrix.states[1][0]].value == "skipped"
+    assert two.held == {}

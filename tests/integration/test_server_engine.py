@@ -144,6 +144,45 @@ async def test_what_happened_after_a_view_is_followed_from_its_cursor(api: Api) 
     assert "event: execution.cancel_requested" in seen
 
 
+async def greeting(chunks: AsyncIterator[str]) -> str:
+    """Return the cursor of the first message of an event stream."""
+    seen = ""
+    async with asyncio.timeout(10):
+        while "\n\n" not in seen:
+            seen += await anext(chunks)
+    assert "event: hello\n" in seen
+    return str(json.loads(seen.partition("data: ")[2])["cursor"])
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+async def test_a_silent_stream_says_where_it_stands_and_loses_nothing_after_it(api: Api, filtered: bool) -> None:
+    await api.call("agent.create", name="web-1")
+    await api.call("task.apply", source=TASK)
+    begun = await api.call("task.run", task="hello")
+    query = f"?execution={begun['id']}" if filtered else ""
+    async with api.http.stream("GET", f"/events{query}") as answer:
+        chunks = answer.aiter_text()
+        cursor = await greeting(chunks)
+        await api.call("execution.cancel", execution=begun["id"])
+        seen = ""
+        async with asyncio.timeout(10):
+            while "event: execution.cancelled" not in seen:
+                seen += await anext(chunks)
+    assert "event: execution.cancel_requested" in seen
+    async with api.http.stream("GET", f"/events{query}", headers={"Last-Event-ID": cursor}) as answer:
+        chunks = answer.aiter_text()
+        assert await greeting(chunks) == cursor
+        again = ""
+        async with asyncio.timeout(10):
+            while len(again) < len(seen):
+                again += await anext(chunks)
+    assert again == seen
+
+
+async def test_a_bad_cursor_is_refused_before_the_stream_begins(api: Api) -> None:
+    assert (await api.http.get("/events?after=yesterday")).status_code == 400
+
+
 async def test_the_originals_agent_and_its_people(api: Api) -> None:
     login = await api.original("user.login", username="admin", password=PASSWORD)
     api.http.headers["Authorization"] = f"Bearer {login['token']}"

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from plumber_client._sse import SseParser, read_message
+from plumber_client._sse import HELLO, Message, SseParser, read_message
 from plumber_core.model.views import Event, LogGrowth
 from plumber_server import events
 from support.fake_plumber import PERSON, FakePlumber
@@ -44,7 +44,7 @@ async def read(url: str, count: int, *, query: str = "?execution=e1", **headers:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         async for chunk in answer.aiter_bytes():
-            items += [read_message(message) for message in parser.feed(chunk)]
+            items += [read_message(message) for message in parser.feed(chunk) if message.kind != HELLO]
             if len(items) >= count:
                 break
     return items, parser
@@ -69,6 +69,37 @@ async def test_a_stream_resumes_where_it_stopped(plumber: Any, how: str) -> None
             items, _ = await read(server.url, 2, query="?execution=e1&after=0003")
     assert items == [event(4), event(5)]
     assert plumber.followed == [("e1", "0003")]
+
+
+async def first(url: str, query: str = "", **headers: str) -> tuple[Message, str | None]:
+    """Return the first message of a stream, and its id."""
+    parser = SseParser()
+    async with (
+        httpx.AsyncClient(base_url=url, headers={**PERSON_HEADERS, **headers}) as client,
+        client.stream("GET", f"/events{query}") as answer,
+        asyncio.timeout(5),
+    ):
+        async for chunk in answer.aiter_bytes():
+            if messages := parser.feed(chunk):
+                return messages[0], parser.last_id
+    raise AssertionError("the stream ended")
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "cursor"),
+    [
+        ("", {}, "0000"),
+        ("?execution=e1", {}, "0000"),
+        ("?execution=e1&after=0003", {}, "0003"),
+        ("?after=0003", {"Last-Event-ID": "0004"}, "0004"),
+    ],
+)
+async def test_a_silent_stream_tells_at_once_where_it_stands(
+    plumber: Any, query: str, headers: dict[str, str], cursor: str
+) -> None:
+    async with serving(plumber) as server:
+        message, last_id = await first(server.url, query, **headers)
+    assert (message, last_id) == (Message("hello", f'{{"cursor":"{cursor}"}}'), cursor)
 
 
 async def test_a_refusal_has_its_status(plumber: Any) -> None:

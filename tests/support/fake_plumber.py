@@ -10,7 +10,7 @@ from typing import Any
 
 from plumber_core.control.plane import operations
 from plumber_core.errors import Forbidden, NotFound, Unauthenticated
-from plumber_core.model.views import Event, LogGrowth, LogSlice, Principal
+from plumber_core.model.views import Event, LogGrowth, LogSlice, Position, Principal
 from plumber_core.plugins.manager import PluginManager
 from plumber_core.plugins.settings import PluginSettings
 from plumber_core.protocol import messages as m
@@ -126,8 +126,16 @@ class FakePlane:
     async def follow(
         self, *, execution: str | None = None, after: str | None = None
     ) -> AsyncIterator[Event | LogGrowth]:
+        async for item in self.feed(execution=execution, after=after):
+            if not isinstance(item, Position):
+                yield item
+
+    async def feed(
+        self, *, execution: str | None = None, after: str | None = None
+    ) -> AsyncIterator[Position | Event | LogGrowth]:
         if execution == "missing":
             raise NotFound(kind="execution", name=execution, nearest=None)
+        yield Position(cursor=after or "0000")
         self.plumber.followed.append((execution, after))
         for event in self.plumber.events:
             if isinstance(event, Event) and after is not None and event.id <= after:

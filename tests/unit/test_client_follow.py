@@ -101,6 +101,13 @@ async def test_an_id_without_data_moves_the_cursor() -> None:
     assert connections.resumed == [None, "start"]
 
 
+async def test_a_stream_that_broke_off_before_its_first_event_goes_on_where_it_began() -> None:
+    hello = b'retry: 0\nid: e4\nevent: hello\ndata: {"cursor": "e4"}\n\n'
+    connections = Connections([hello], [hello, event(5)])
+    assert await first(connections, 1) == ["e5"]
+    assert connections.resumed == [None, "e4"]
+
+
 async def test_the_cursor_given_is_sent() -> None:
     connections = Connections([event(8)])
     await first(connections, 1, after="e7")

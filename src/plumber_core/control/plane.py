@@ -9,7 +9,7 @@ from typing import Protocol
 
 from plumber_core.control import nouns
 from plumber_core.control.operations import Operation, collect
-from plumber_core.model.views import Event, LogGrowth, LogSlice
+from plumber_core.model.views import Event, LogGrowth, LogSlice, Position
 
 
 class ControlPlane(Protocol):
@@ -51,6 +51,16 @@ class ControlPlane(Protocol):
     def follow(self, *, execution: str | None = None, after: str | None = None) -> AsyncIterator[Event | LogGrowth]:
         """Yield events after the cursor ``after`` (None: from now on), then live ones, without a gap or a repeat;
         between them hints that a log has grown. Never ends by itself."""
+        ...
+
+
+class Feeding(Protocol):
+    """What a control plane beside the engine offers to those who carry its events over a wire."""
+
+    def feed(
+        self, *, execution: str | None = None, after: str | None = None
+    ) -> AsyncIterator[Position | Event | LogGrowth]:
+        """Yield the position from which it goes on, at once, then what ``ControlPlane.follow`` yields."""
         ...
 
 

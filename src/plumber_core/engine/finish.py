@@ -12,6 +12,7 @@ from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.engine.starts import Holder, Prepared, prepare
 from plumber_core.errors import InvalidRequest, Unavailable
+from plumber_core.model.plan import Plan
 from plumber_core.model.records import StepEnd
 from plumber_core.model.states import Actor, StepState, step_sources
 from plumber_core.planning.advance import Advance, Ended, advance, cannot_start
@@ -122,12 +123,18 @@ def _write_of(
         tail=ending.tail,
         tail_newlines=ending.newlines,
         skip_lane=move.skip_lane,
+        skipped=_later_steps(memory.plan, ending.ref.step) if move.skip_lane else (),
         skip_after_stage=move.skip_after_stage,
         starts=tuple(prepared.starts),
         execution_state=move.execution,
         warnings=move.warnings,
         problem=problem,
     )
+
+
+def _later_steps(plan: Plan, step: int) -> tuple[int, ...]:
+    chain = plan.stages[plan.stage_of(step)].chain
+    return tuple(chain[chain.index(step) + 1 :])
 
 
 def _after(

@@ -271,6 +271,8 @@ class StepEnd:
     tail: bytes = b""
     tail_newlines: int = 0
     skip_lane: bool = False
+    skipped: tuple[int, ...] = ()
+    """The lane's later steps that end with it, as indexes: they have no event of their own."""
     skip_after_stage: bool = False
     starts: tuple[Start, ...] = ()
     execution_state: ExecutionState | None = None

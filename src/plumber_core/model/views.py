@@ -299,6 +299,12 @@ class Event(View):
     data: dict[str, Any] = {}
 
 
+class Position(View):
+    """The first item of a stream: it goes on after the event ``cursor``."""
+
+    cursor: str
+
+
 class LogGrowth(View):
     """A hint, not stored: an attempt's log is now durable up to ``end``."""
 

@@ -13,7 +13,7 @@ from plumber_core.engine.operations.executors import ExecutorOperations
 from plumber_core.engine.operations.sessions import SessionOperations, SystemOperations, TokenOperations
 from plumber_core.engine.operations.tasks import TaskOperations
 from plumber_core.model.records import LogPlace
-from plumber_core.model.views import Event, LogGrowth, LogSlice
+from plumber_core.model.views import Event, LogGrowth, LogSlice, Position
 
 
 class BoundPlane:
@@ -68,4 +68,12 @@ class BoundPlane:
     ) -> AsyncIterator[Event | LogGrowth]:
         await self._desk.allow("event:follow", execution)
         async for item in events.follow(self._desk.engine, execution, after):
+            yield item
+
+    async def feed(
+        self, *, execution: str | None = None, after: str | None = None
+    ) -> AsyncIterator[Position | Event | LogGrowth]:
+        """See ``Feeding.feed``."""
+        await self._desk.allow("event:follow", execution)
+        async for item in events.feed(self._desk.engine, execution, after):
             yield item

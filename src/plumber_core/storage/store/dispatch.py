@@ -217,6 +217,7 @@ def _end_events(end: r.StepEnd) -> list[dict[str, Any]]:
         "step_execution": end.step_id,
         "attempt": end.attempt_id,
         **{name: end.outcome.get(name) for name in ("exit_code", "signal", "error", "duration", "log_end")},
+        **({"skipped": list(end.skipped)} if end.skipped else {}),
     }
     events = [
         {"kind": f"step.{end.state}", "agent": end.agent_id, "data": ended},

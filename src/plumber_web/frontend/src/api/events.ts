@@ -1,4 +1,4 @@
-/** One stream of server-sent events that goes on by itself, without a gap or a repeat, until it is closed. */
+/** Streams of server-sent events, shared by their followers, that go on by themselves without a gap or a repeat. */
 import { address } from './client'
 
 export interface PlumberEvent {
@@ -18,60 +18,153 @@ export interface LogGrowth {
 export interface Listener {
   event?: (event: PlumberEvent) => void
   log?: (growth: LogGrowth) => void
+  /** The connection was lost, or is back. */
   connection?: (connected: boolean) => void
-  /** The server refused for good: the session is over, or the execution is gone. */
-  refused?: () => void
+  /** What happened meanwhile cannot be told any more: read everything again. */
+  reset?: () => void
 }
 
 const FIRST_RETRY = 500
 const LAST_RETRY = 10_000
+/** Milliseconds that a stream without followers stays open: the next page's come in the same turn. */
+export const LINGER = 1000
+/** Events kept for those who join late. */
+const KEPT = 5000
+const streams = new Map<string, EventStream>()
 
-/** Follow events from the cursor `after`; returns a function that ends it. */
+/**
+ * Follow events from the cursor `after`; returns a function that ends it. Browsers allow few connections to a server:
+ * all followers of one execution, and all of the whole installation, share one.
+ */
 export function follow(options: { execution?: string; after?: string }, listener: Listener): () => void {
-  let cursor = options.after
-  let retry = FIRST_RETRY
-  let timer: ReturnType<typeof setTimeout> | undefined
-  let source: EventSource | undefined
-  let closed = false
+  const key = options.execution ?? ''
+  let stream = streams.get(key)
+  if (!stream) streams.set(key, (stream = new EventStream(options.execution, () => streams.delete(key))))
+  return stream.join(listener, options.after)
+}
 
-  function open(): void {
+interface Follower {
+  listener: Listener
+  /** The last event it knows. */
+  seen: string | undefined
+}
+
+class EventStream {
+  private readonly followers = new Set<Follower>()
+  private source: EventSource | undefined
+  private retry = FIRST_RETRY
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private leaving: ReturnType<typeof setTimeout> | undefined
+  private lost = false
+  private asked: string | undefined
+  private cursor: string | undefined
+  /** `kept` holds all events after this one. */
+  private since: string | undefined
+  private kept: PlumberEvent[] = []
+
+  constructor(
+    private readonly execution: string | undefined,
+    private readonly ended: () => void,
+  ) {}
+
+  join(listener: Listener, after: string | undefined): () => void {
+    const follower = { listener, seen: after ?? this.cursor }
+    clearTimeout(this.leaving)
+    this.followers.add(follower)
+    const covered = after === undefined || (this.since !== undefined && !isAfter(this.since, after))
+    if (!this.source || !covered) this.restart(after)
+    else queueMicrotask(() => this.catchUp(follower))
+    return () => this.leave(follower)
+  }
+
+  private leave(follower: Follower): void {
+    if (!this.followers.delete(follower) || this.followers.size) return
+    clearTimeout(this.leaving)
+    this.leaving = setTimeout(() => {
+      clearTimeout(this.timer)
+      this.source?.close()
+      this.ended()
+    }, LINGER)
+  }
+
+  private catchUp(follower: Follower): void {
+    if (!this.followers.has(follower)) return
+    if (this.lost) follower.listener.connection?.(false)
+    for (const event of this.kept) tell(follower, event)
+  }
+
+  private restart(after: string | undefined): void {
+    this.cursor = this.since = after
+    this.kept = []
+    this.open()
+  }
+
+  private open(): void {
+    clearTimeout(this.timer)
+    this.source?.close()
     const url = new URL(address('/events'))
-    if (options.execution) url.searchParams.set('execution', options.execution)
-    if (cursor !== undefined) url.searchParams.set('after', cursor)
-    source = new EventSource(url, { withCredentials: true })
-    source.onopen = () => {
-      retry = FIRST_RETRY
-      listener.connection?.(true)
-    }
-    source.onerror = () => again()
-    source.addEventListener('hello', (message) => (cursor = message.lastEventId || cursor))
-    source.addEventListener('log', (message) => listener.log?.(JSON.parse(message.data) as LogGrowth))
-    for (const kind of KINDS) source.addEventListener(kind, receive)
+    if (this.execution) url.searchParams.set('execution', this.execution)
+    if (this.cursor !== undefined) url.searchParams.set('after', this.cursor)
+    this.asked = this.cursor
+    const source = (this.source = new EventSource(url, { withCredentials: true }))
+    source.onopen = () => this.connected(true)
+    source.onerror = () => this.again()
+    source.addEventListener('hello', (message) => this.greet(message.lastEventId))
+    source.addEventListener('log', (message) => this.each(({ listener }) => listener.log?.(JSON.parse(message.data) as LogGrowth)))
+    for (const kind of KINDS) source.addEventListener(kind, (message) => this.receive(JSON.parse(message.data) as PlumberEvent))
   }
 
-  function receive(message: MessageEvent<string>): void {
-    // The server sends each event once; what a reconnect overlaps is told by its place.
-    if (message.lastEventId === cursor) return
-    cursor = message.lastEventId
-    listener.event?.(JSON.parse(message.data) as PlumberEvent)
+  private connected(up: boolean): void {
+    if (up) this.retry = FIRST_RETRY
+    this.lost = !up
+    this.each(({ listener }) => listener.connection?.(up))
   }
 
-  function again(): void {
+  /** The server tells from which event on it tells: another one than was asked for leaves a gap. */
+  private greet(cursor: string): void {
+    if (!cursor || cursor === this.cursor) return
+    const gap = this.asked !== undefined
+    this.cursor = this.since = cursor
+    this.kept = []
+    this.each((follower) => {
+      if (gap || follower.seen === undefined) follower.seen = cursor
+      if (gap) follower.listener.reset?.()
+    })
+  }
+
+  private receive(event: PlumberEvent): void {
+    this.cursor = event.id
+    this.kept.push(event)
+    if (this.kept.length > 2 * KEPT) this.since = this.kept.splice(0, KEPT).at(-1)!.id
+    this.each((follower) => tell(follower, event))
+  }
+
+  private again(): void {
     // Browsers give up after some failures: the retry is ours, from the last event that arrived.
-    source?.close()
-    listener.connection?.(false)
-    if (closed) return
-    clearTimeout(timer)
-    timer = setTimeout(open, retry + Math.random() * retry * 0.3)
-    retry = Math.min(retry * 1.6, LAST_RETRY)
+    this.source?.close()
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.open(), this.retry + Math.random() * this.retry * 0.3)
+    this.retry = Math.min(this.retry * 1.6, LAST_RETRY)
+    this.connected(false)
   }
 
-  open()
-  return () => {
-    closed = true
-    clearTimeout(timer)
-    source?.close()
+  private each(run: (follower: Follower) => void): void {
+    for (const follower of [...this.followers]) if (this.followers.has(follower)) run(follower)
   }
+}
+
+/** Give an event to who does not know it yet: what followers and reconnects overlap is told by its place. */
+function tell(follower: Follower, event: PlumberEvent): void {
+  if (follower.seen !== undefined && !isAfter(event.id, follower.seen)) return
+  follower.seen = event.id
+  follower.listener.event?.(event)
+}
+
+/** Whether one cursor is after another: they are numbers joined by dots. */
+export function isAfter(left: string, right: string): boolean {
+  const [one, other] = [left, right].map((cursor) => cursor.split('.').map(Number)) as [number[], number[]]
+  const at = one.findIndex((part, index) => part !== (other[index] ?? 0))
+  return at >= 0 && one[at]! > (other[at] ?? 0)
 }
 
 const STEP = ['blocked', 'ready', 'claimed', 'running', 'cancelling', 'unreachable', 'retry_wait', 'succeeded', 'failed', 'timed_out', 'cancelled', 'rejected', 'expired', 'skipped', 'lost', 'late']

@@ -30,6 +30,15 @@ it('changes one cell for one event and keeps the counts', () => {
   expect(sumsOf(picture.counts)).toMatchObject({ ok: 1, failed: 2, running: 0, waiting: 2, total: 5 })
 })
 
+it('takes the steps that a failure skips from its event', () => {
+  const picture = pictureOf(matrix())
+  apply(picture, event('step.failed', 'h2', { step: 0, exit_code: 1, skipped: [1, 9] }))
+  expect(stateAt(picture, 1, 0)).toBe('skipped')
+  expect(picture.columns[1]!.counts).toEqual({ ready: 1, skipped: 1 })
+  apply(picture, event('step.failed', 'h3', { step: 0, skipped: [1] }))
+  expect(stateAt(picture, 1, 2)).toBe('')
+})
+
 it('knows the step of an ended step execution from its start', () => {
   const picture = pictureOf(matrix())
   apply(picture, event('step.running', 'h1', { step: 1, step_execution: 'e1-1-0-0' }))
@@ -97,6 +106,12 @@ it('follows from the cursor of the matrix and draws a burst of events once', asy
   await nextTick()
   expect(watched.version.value).toBe(2)
   expect(stateAt(watched.picture.value!, 1, 1)).toBe('running')
+  vi.useFakeTimers()
+  listener.event!(event('step.failed', 'h1', { step: 1 }))
+  frames.at(-1)!(0)
+  vi.runAllTimers()
+  vi.useRealTimers()
+  expect(client.call).toHaveBeenCalledOnce()
   scope.stop()
   expect(stop).toHaveBeenCalledOnce()
 })

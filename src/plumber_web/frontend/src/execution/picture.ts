@@ -79,7 +79,19 @@ export function apply(picture: Picture, event: PlumberEvent): Effect {
   if (row === undefined || column === undefined) return 'unknown'
   change(picture, column, row, what)
   stamp(picture, column, row, what, event)
+  skip(picture, row, event)
   return 'cell'
+}
+
+/** The later steps of a host that a failure skips have no event of their own. */
+function skip(picture: Picture, row: number, event: PlumberEvent): void {
+  if (!Array.isArray(event.data.skipped)) return
+  for (const step of event.data.skipped) {
+    const column = picture.columns[Number(step)]
+    if (!column || column.states[row]! < 0) continue
+    change(picture, column, row, 'skipped')
+    column.ended[row] = secondsAt(picture, event)
+  }
 }
 
 function stepOf(event: PlumberEvent): number | undefined {
@@ -109,7 +121,7 @@ function change(picture: Picture, column: Column, row: number, state: string): v
 }
 
 function stamp(picture: Picture, column: Column, row: number, state: string, event: PlumberEvent): void {
-  const at = (Date.parse(event.at) - Date.parse(picture.matrix.created_at)) / 1000
+  const at = secondsAt(picture, event)
   if (ENDED.has(state)) {
     column.ended[row] = at
     column.exits[row] = typeof event.data.exit_code === 'number' ? event.data.exit_code : null
@@ -118,6 +130,10 @@ function stamp(picture: Picture, column: Column, row: number, state: string, eve
   column.ended[row] = NaN
   if (state === 'blocked' || state === 'ready') column.started[row] = NaN
   else if (state === 'running' && Number.isNaN(column.started[row])) column.started[row] = at
+}
+
+function secondsAt(picture: Picture, event: PlumberEvent): number {
+  return (Date.parse(event.at) - Date.parse(picture.matrix.created_at)) / 1000
 }
 
 function codeOf(picture: Picture, state: string): number {

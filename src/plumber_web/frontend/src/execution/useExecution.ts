@@ -1,7 +1,6 @@
 /** One execution as it happens: read once, then changed by its events, drawn once a frame. */
 import { onScopeDispose, ref, shallowRef, toValue, triggerRef, watch, type MaybeRefOrGetter, type Ref, type ShallowRef } from 'vue'
 import { apply, isOver, pictureOf, type Picture } from './picture'
-import { BAD } from './states'
 import { call } from '@/api/client'
 import { follow, type PlumberEvent } from '@/api/events'
 
@@ -47,7 +46,7 @@ export function useExecution(execution: MaybeRefOrGetter<string>): Watched {
       error.value = undefined
       picture.value = pictureOf(matrix)
       version.value++
-      if (!isOver(picture.value)) stop = follow({ execution: matrix.id, after: matrix.event }, { event: take, connection: (up) => (connected.value = up) })
+      if (!isOver(picture.value)) stop = follow({ execution: matrix.id, after: matrix.event }, { event: take, connection: (up) => (connected.value = up), reset: () => void reload() })
       else connected.value = true
     } catch (problem) {
       if (mine !== reading) return
@@ -71,9 +70,7 @@ export function useExecution(execution: MaybeRefOrGetter<string>): Watched {
       version.value++
       triggerRef(picture)
     }
-    // A failure skips cells without an event of their own; the whole is read again, at most once in a while.
-    const skips = events.some((event) => BAD.has(event.kind.slice(5)))
-    if (effects.has('unknown') || skips) later ??= setTimeout(() => void reload(), REREAD)
+    if (effects.has('unknown')) later ??= setTimeout(() => void reload(), REREAD)
   }
 
   watch(

@@ -15,7 +15,7 @@ export function useView(): View {
   const preferences = usePreferences()
   // Changes of one turn join: each reads the query that the one before it asked for.
   let wanted: Record<string, unknown> = {}
-  const change = (part: Record<string, string>): void => {
+  const change = (part: Record<string, string | undefined>): void => {
     wanted = { ...route.query, ...wanted, ...part }
     void router.replace({ query: wanted as never }).finally(() => (wanted = {}))
   }
@@ -27,7 +27,8 @@ export function useView(): View {
       change({ layout: value })
     },
   })
-  const step = computed({ get: () => Number(route.query.step ?? 0) || 0, set: (value) => change({ step: String(value) }) })
-  const host = computed({ get: () => String(route.query.host ?? ''), set: (value) => change({ host: value }) })
+  // The line of a link is one of that step's log on that host.
+  const step = computed({ get: () => Number(route.query.step ?? 0) || 0, set: (value) => value !== step.value && change({ step: String(value), line: undefined }) })
+  const host = computed({ get: () => String(route.query.host ?? ''), set: (value) => value !== host.value && change({ host: value, line: undefined }) })
   return { layout, step, host }
 }

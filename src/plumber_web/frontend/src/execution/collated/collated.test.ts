@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { difference } from './diff'
-import { keyOf, majority, type OutputGroup } from './groups'
+import { keyOf, majority, withHost, type OutputGroup } from './groups'
+import { outputOf } from './output'
 import { folded } from '@/diff/lines'
 
 const told = (before: string, after: string): string =>
@@ -37,4 +38,21 @@ describe('groups', () => {
   it('are told apart by how they ended and what they wrote', () => {
     expect(new Set([group({}), group({ digest: 'e' }), group({ exit_code: 1 }), group({ state: 'failed' })].map(keyOf)).size).toBe(4)
   })
+
+  it('are found by the names of their hosts', () => {
+    const groups = [group({ digest: 'x', hosts: ['1', '2'] }), group({ hosts: ['3'] })]
+    const names = { 1: 'Web-1', 2: 'db-1', 3: 'web-2' }
+    expect(withHost(groups, names, ' WEB').map(({ hosts }) => hosts)).toEqual([['1'], ['3']])
+    expect(withHost(groups, names, 'db').map(({ group: { digest } }) => digest)).toEqual(['x'])
+    expect(withHost(groups, names, '')).toHaveLength(2)
+    expect(withHost(groups, names, 'mail')).toEqual([])
+  })
+})
+
+it('an output is read as text, up to some of it', async () => {
+  const request = async (): Promise<Response> => new Response('\x1b[31mred\x1b[0m\nplain\n')
+  expect(await outputOf(request, 'a', 100)).toEqual({ lines: ['red', 'plain', ''], cut: false })
+  const endless = async (): Promise<Response> => new Response(new ReadableStream({ pull: (to) => to.enqueue(new TextEncoder().encode('more\n')) }))
+  const { lines, cut } = await outputOf(endless, 'a', 20)
+  expect([lines.length, cut]).toEqual([5, true])
 })

@@ -17,3 +17,16 @@ export function keyOf(group: OutputGroup): string {
 export function sampleHost(group: OutputGroup, sources: readonly Schemas['LogSource'][]): string | undefined {
   return sources.find(({ attempt }) => attempt === group.attempt)?.host ?? group.hosts[0]
 }
+
+export interface FoundGroup {
+  group: OutputGroup
+  /** Its hosts whose names contain what is looked for. */
+  hosts: string[]
+}
+
+/** Return the groups with hosts whose names contain `text`, whatever the case. */
+export function withHost(groups: readonly OutputGroup[], names: Readonly<Record<string, string>>, text: string): FoundGroup[] {
+  const wanted = text.trim().toLowerCase()
+  const found = groups.map((group) => ({ group, hosts: wanted ? group.hosts.filter((id) => (names[id] ?? id).toLowerCase().includes(wanted)) : group.hosts }))
+  return found.filter(({ hosts }) => hosts.length > 0)
+}

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { spans } from '@/logs/ansi'
+import { firstLineOf } from '@/logs/first'
 import { FakeLog, err, out } from '@/logs/testing'
 import type { LogSource } from './feed'
 import { marked, patternOf } from './highlight'
@@ -12,9 +13,10 @@ const now = (run: () => void): void => run()
 const source = (attempt: string, second = 0): LogSource => ({ attempt, step: 0, host: attempt, host_name: `host-${attempt}`, number: 1, started_at: `2026-01-01T00:00:0${second}Z`, log_end: 0, log_complete: false })
 
 /** Answers as the server does, from logs in memory. */
-function requestOf(logs: Record<string, FakeLog>) {
+function requestOf(logs: Record<string, FakeLog>, broken = new Set<string>()) {
   return async (path: string): Promise<Response> => {
     const url = new URL(path, 'http://plumber.test')
+    if (broken.has(url.pathname.split('/')[2]!)) throw new Error('away')
     const [key, value] = [...url.searchParams].find(([name]) => ['offset', 'line', 'tail'].includes(name))!
     const slice = await logs[url.pathname.split('/')[2]!]!.load({ [key]: Number(value) } as never, Number(url.searchParams.get('limit')))
     const headers = Object.fromEntries(['offset', 'line', 'end', 'lines', 'complete'].map((name) => [`plumber-log-${name}`, String(slice[name as keyof typeof slice])]))
@@ -94,8 +96,71 @@ describe('feeds', () => {
     const texts = () => Array.from({ length: feed.count() }, (_, at) => feed.row(at)!.text)
     expect(texts()).toEqual(['a1', 'b1', 'a2'])
     expect(feed.row(1)).toMatchObject({ host: 'host-b', first: true })
-    expect(await feed.search('A', false, new AbortController().signal)).toMatchObject({ count: 2, hits: [0, 2] })
+    expect(await feed.search('A', false, new AbortController().signal)).toMatchObject({ count: 2, hits: [{ attempt: 'a', line: 0 }, { attempt: 'a', line: 1 }] })
     expect(feed.update([source('a'), source('b', 1), source('c', 2)])).toBe(true)
     await vi.waitFor(() => expect(texts()).toEqual(['a1', 'b1', 'c1', 'a2']))
   })
+
+  it('try again what could not be read, until it can', async () => {
+    vi.useFakeTimers()
+    try {
+      const logs = { a: new FakeLog(), b: new FakeLog() }
+      logs.a.append(out('a1\n'))
+      logs.b.append(out('b1\n', 500))
+      const broken = new Set(['b'])
+      const request = requestOf(logs, broken)
+      const feeds = [mergedFeed([source('a'), source('b')], { request, frame: now }), singleFeed(source('b'), { request, frame: now })]
+      await Promise.all(feeds.map((feed) => feed.open()))
+      const counts = () => feeds.map((feed) => feed.count())
+      expect([counts(), feeds.every(({ error, ready }) => error.value && ready.value)]).toEqual([[1, 0], true])
+      await vi.advanceTimersByTimeAsync(1500)
+      expect(counts()).toEqual([1, 0])
+      broken.clear()
+      await vi.advanceTimersByTimeAsync(4000)
+      expect([counts(), feeds.map(({ error }) => error.value)]).toEqual([[2, 1], [null, null]])
+      logs.b.append(out('b2\n', 600))
+      feeds.forEach((feed) => feed.grow('b', logs.b.end))
+      await vi.advanceTimersByTimeAsync(1)
+      expect(counts()).toEqual([3, 2])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('find a hit again after lines came before it', async () => {
+    const logs = { a: new FakeLog(), b: new FakeLog() }
+    logs.a.append(out('a1\n', 0))
+    logs.b.append(out('here\n', 5000), err('oh\n', 6000))
+    const feed = mergedFeed([source('a'), source('b')], { request: requestOf(logs), frame: now })
+    await feed.open()
+    const { hits, partial } = await feed.search('here', false, new AbortController().signal)
+    expect([feed.indexOf(hits[0]!), partial, feed.partial()]).toEqual([1, false, false])
+    logs.a.append(out('a2\na3\n', 10))
+    feed.grow('a', logs.a.end)
+    await vi.waitFor(() => expect(feed.count()).toBe(5))
+    expect(feed.indexOf(hits[0]!)).toBe(3)
+    expect(await feed.firstStderr(new AbortController().signal)).toEqual({ attempt: 'b', line: 1 })
+  })
+
+  it('say when only the last lines are in them', async () => {
+    const logs = { a: new FakeLog(), b: new FakeLog() }
+    logs.b.append(out('b\n'))
+    for (let row = 0; row < 12; row++) logs.a.append(out('line\n'.repeat(1000), row))
+    const feed = mergedFeed([source('a'), source('b')], { request: requestOf(logs), frame: now })
+    await feed.open()
+    expect(await feed.search('line', false, new AbortController().signal)).toMatchObject({ count: 10_000, partial: true })
+  })
+})
+
+it('the first line of standard error is found from the beginning', async () => {
+  const log = new FakeLog()
+  for (let row = 0; row < 50; row++) log.append(out('line\n'.repeat(20)))
+  log.append(out('begun '), err('broken '), out('and ended\n'), err('pipe\n'))
+  const load: typeof log.load = (place, _, signal) => log.load(place, 100, signal)
+  expect(await firstLineOf(load, 2)).toBe(1001)
+  expect(await firstLineOf(load, 2, undefined, 500)).toBe(-1)
+  expect(await firstLineOf(load, 3)).toBe(-1)
+  const open = new FakeLog()
+  open.append(out('line\n'), err('no newline'))
+  expect(await firstLineOf(open.load, 2)).toBe(1)
 })

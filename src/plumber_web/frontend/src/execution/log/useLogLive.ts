@@ -7,6 +7,8 @@ export interface LogListener {
   grown: (attempt: string, end: number) => void
   /** A step began or ended, or the connection is back: look again. */
   changed: () => void
+  /** What was read may not be true any more: read it again. */
+  reset: () => void
 }
 
 /** Gather hints; `flush` hands over the furthest end of each attempt. */
@@ -44,6 +46,10 @@ export function useLogLive(execution: () => string, listener: LogListener): { co
           connection: (up) => {
             connected.value = up
             if (up) ask()
+          },
+          reset: () => {
+            listener.reset()
+            ask()
           },
         },
       )

@@ -1,20 +1,19 @@
 /** Search in a log: how many lines match, and from one to the next. */
 import { useDebounceFn } from '@vueuse/core'
 import { computed, onScopeDispose, ref, shallowRef, watch, type ComputedRef, type Ref, type ShallowRef } from 'vue'
-import type { Found } from '@/logs/load'
-import type { LogFeed } from './feed'
+import type { Hits, LogFeed } from './feed'
 import { patternOf } from './highlight'
 
 export interface LogSearch {
   query: Ref<string>
   regex: Ref<boolean>
-  found: ShallowRef<Found | null>
+  found: ShallowRef<Hits | null>
   /** Which of the hits, from 0. */
   at: Ref<number>
   busy: Ref<boolean>
   invalid: ComputedRef<boolean>
   pattern: ComputedRef<RegExp | null>
-  /** The line of the hit that is shown, or -1. */
+  /** The row of the hit that is shown, or -1. */
   current: ComputedRef<number>
   step: (by: number) => void
   clear: () => void
@@ -23,15 +22,17 @@ export interface LogSearch {
 export function useLogSearch(feed: () => LogFeed, goTo: (line: number) => void, failed: (error: unknown) => void): LogSearch {
   const query = ref('')
   const regex = ref(false)
-  const found = shallowRef<Found | null>(null)
+  const found = shallowRef<Hits | null>(null)
   const at = ref(0)
   const busy = ref(false)
   const pattern = computed(() => patternOf(query.value, regex.value))
   const invalid = computed(() => query.value !== '' && pattern.value === null)
-  const current = computed(() => found.value?.hits[at.value] ?? -1)
+  const hit = computed(() => found.value?.hits[at.value])
+  const current = computed(() => (feed().version.value, hit.value ? feed().indexOf(hit.value) : -1))
+  let searched = 0
   let running: AbortController | undefined
 
-  async function run(): Promise<void> {
+  async function run(kept = -1): Promise<void> {
     running?.abort()
     const mine = (running = new AbortController())
     if (!pattern.value) {
@@ -40,11 +41,12 @@ export function useLogSearch(feed: () => LogFeed, goTo: (line: number) => void, 
       return
     }
     busy.value = true
+    searched = feed().count()
     try {
       const answer = await feed().search(query.value, regex.value, mine.signal)
       if (mine.signal.aborted) return
       found.value = answer
-      at.value = 0
+      at.value = answer.hits.length > kept + 1 ? kept + 1 : 0
       if (current.value >= 0) goTo(current.value)
     } catch (error) {
       if (!mine.signal.aborted) failed(error)
@@ -55,12 +57,14 @@ export function useLogSearch(feed: () => LogFeed, goTo: (line: number) => void, 
 
   function step(by: number): void {
     const hits = found.value?.hits.length ?? 0
+    // Lines came since: there may be another hit after the last one.
+    if (by > 0 && at.value + by >= hits && feed().count() > searched) return void run(hits - 1)
     if (!hits) return
     at.value = (at.value + by + hits) % hits
-    goTo(current.value)
+    if (current.value >= 0) goTo(current.value)
   }
 
-  watch([query, regex, feed], useDebounceFn(run, 250))
+  watch([query, regex, feed], useDebounceFn(() => run(), 250))
   onScopeDispose(() => running?.abort())
   return { query, regex, found, at, busy, invalid, pattern, current, step, clear: () => (query.value = '') }
 }
