@@ -1,6 +1,6 @@
 # `make help` lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help setup web web-dev lint format test demo bench reference lock wheel clean
+.PHONY: help setup web web-dev lint format test looks faults chaos demo bench reference sim mutants lock wheel clean
 
 PYTHON_BIN := .venv/bin/python
 export PYTHON
@@ -12,6 +12,7 @@ help: ## List these commands
 setup: ## Make .venv and the page's packages with all that development needs
 	@tools/setup.sh dev
 	@tools/web.sh dev
+	@tools/lab.sh
 
 web: ## Build the page
 	@tools/web.sh build
@@ -33,7 +34,18 @@ format: setup ## Format the code
 
 test: setup web ## Run all tests, on a real PostgreSQL and in a real browser too; ARGS='tests/unit -k name' chooses
 	@cd $(WEB) && npm run --silent test
-	@$(PYTHON_BIN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
+	@$(PYTHON_BIN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal -m 'not faults or quick' $(ARGS)
+
+looks: setup web ## Leave a picture of every page and dialog in build/screenshots: 1440, 1024 and 360 px, light and dark, both languages
+	@PLUMBER_LOOKS=1 $(PYTHON_BIN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal tests/browser/test_page_tour.py $(ARGS)
+
+faults: setup ## Run all fault tests and write docs/reference/faults.md from them; ARGS='-k partition' chooses
+	@$(PYTHON_BIN) -m pytest --numprocesses=2 --dist=worksteal -rs -m faults \
+		--fault-results tests/faults/results.json $(ARGS); status=$$?; $(PYTHON_BIN) tools/reference.py && exit $$status
+
+chaos: setup ## Run steps under a seeded killer of everything and check every promise; STEPS=10000 SEED=7
+	@PYTHONPATH=tests $(PYTHON_BIN) -m chaos.run --steps $(or $(STEPS),1000) --seed $(or $(SEED),7) \
+		--record tests/chaos/results.jsonl $(ARGS); status=$$?; $(PYTHON_BIN) tools/reference.py && exit $$status
 
 demo: ## Start a server and two agents, run a task on both; ARGS=--exit ends after it, PORT=... moves it
 	@tools/setup.sh runtime
@@ -42,6 +54,12 @@ demo: ## Start a server and two agents, run a task on both; ARGS=--exit ends aft
 
 bench: setup web ## Measure dispatch beside a hand-written floor, interleaved, and the page; ARGS='latency --rounds 3' chooses
 	@PYTHONPATH=tests $(PYTHON_BIN) -m bench.run $(ARGS)
+
+sim: setup ## Try seeds in the simulator: make sim SEEDS=1..1000; JOBS=2 processes; a line in build/simulation.tsv
+	@$(PYTHON_BIN) -m plumber_core.testing.simulator $(or $(SEEDS),1..300) $(if $(JOBS),--jobs $(JOBS)) --shrink --results build/simulation.tsv $(ARGS)
+
+mutants: setup ## Remove each rule of tools/mutants.toml from a copy of the source: do seeds notice? ARGS='--seeds 1..1000'
+	@$(PYTHON_BIN) tools/mutants.py $(ARGS)
 
 reference: setup ## Write the generated pages of docs/reference anew
 	@$(PYTHON_BIN) tools/reference.py

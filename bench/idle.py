@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
+import resource
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -18,10 +20,17 @@ from bench.report import Report, Row
 from bench.stamps import Stamps
 from plumber_agent.address import ServerAddress
 from plumber_agent.ws_peer import WsPeer
-from plumber_core.protocol.messages import Hello, Renew
+from plumber_core.protocol.messages import Hello, Renew, Welcome
+from plumber_core.protocol.peer import Disconnected
 
-SIZES = (10, 100)
+SIZES = (10, 100, 1000)
+FLEET = 10_000
+"""Agents on one server; each side of each connection needs a descriptor."""
 LONG = 30.0
+AT_ONCE = 16
+"""Agents that connect at a time."""
+SHARE = 3.0
+"""Of a core, in percent, for the largest fleet."""
 
 
 async def measure_idle(report: Report, system: PlumberSystem, _: Stamps) -> None:
@@ -31,15 +40,24 @@ async def measure_idle(report: Report, system: PlumberSystem, _: Stamps) -> None
             await _watch(report, system, size)
 
 
-async def _watch(report: Report, system: PlumberSystem, size: int) -> None:
+async def measure_fleet(report: Report, system: PlumberSystem) -> None:
+    """Watch the largest fleet do nothing."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500
+    async with _fleet(system, min(FLEET, most)):
+        await asyncio.sleep(LONG)  # until every agent has been told how seldom to renew
+        await _watch(report, system, min(FLEET, most), SHARE)
+
+
+async def _watch(report: Report, system: PlumberSystem, size: int, budget: float | None = None) -> None:
     await tidy(system.database_url)
     server = psutil.Process(system.server.pid)
     before, used = await work_done(system.database_url), sum(server.cpu_times()[:2])
     await asyncio.sleep(LONG)
     done = (await work_done(system.database_url)).since(before)
     share = (sum(server.cpu_times()[:2]) - used) / done.at * 100
-    told = f"server: {share:.1f} % of a core, {resident(system.server.pid):.0f} MB"
-    report.row(Row(f"idle, {size} agents", done.transactions / done.at, "transactions/s", budget=1, remark=told))
+    report.row(Row(f"idle, {size} agents", done.transactions / done.at, "transactions/s", budget=1))
+    memory = f"{resident(system.server.pid):.0f} MB"
+    report.row(Row(f"idle, {size} agents: server", share, "% of a core", budget=budget, remark=memory))
 
 
 @contextlib.asynccontextmanager
@@ -51,7 +69,7 @@ async def _fleet(system: PlumberSystem, size: int) -> AsyncIterator[None]:
     tokens_file.write_text("\n".join(tokens))
     command = [sys.executable, "-m", "bench.idle", str(system.port), str(tokens_file)]
     process = system.processes.start(f"fleet-{size}", command, PYTHONPATH=os.pathsep.join(sys.path))
-    await system.count_to("plumber_agents_connected", connected, 15)
+    await system.count_to("plumber_agents_connected", connected, 30 + size / 10)
     try:
         yield
     finally:
@@ -59,22 +77,35 @@ async def _fleet(system: PlumberSystem, size: int) -> AsyncIterator[None]:
         await asyncio.sleep(1)
 
 
-async def _live(port: int, token: str) -> None:
+async def _live(port: int, token: str, turn: asyncio.Semaphore) -> None:
     """Greet, then renew for ever."""
-    peer = await WsPeer.connect(ServerAddress.parse(f"http://127.0.0.1:{port}"), token)
-    greeting = Hello(1, secrets.token_hex(8), "boot", None, "bench")
-    welcome = await peer.hello(greeting)
-    if welcome.status == "epoch":
-        welcome = await peer.hello(Hello(2, secrets.token_hex(8), "boot", welcome.epoch, "bench"))
+    async with turn:
+        peer, welcome = await _greet(port, token)
     beat = 0
     while True:
         beat += 1
         renewed = await peer.renew(Renew(welcome.session, beat, welcome.epoch))
-        await asyncio.sleep(renewed.heartbeat)
+        # As real agents: those that greeted together do not renew together for ever.
+        await asyncio.sleep(renewed.heartbeat * (random.uniform(0.5, 1.0) if beat == 1 else 1.0))
+
+
+async def _greet(port: int, token: str) -> tuple[WsPeer, Welcome]:
+    """Connect and open a session; a server that is too busy is tried again, as real agents do."""
+    while True:
+        try:
+            peer = await WsPeer.connect(ServerAddress.parse(f"http://127.0.0.1:{port}"), token)
+            break
+        except Disconnected:
+            await asyncio.sleep(1)
+    welcome = await peer.hello(Hello(1, secrets.token_hex(8), "boot", None, "bench"))
+    if welcome.status == "epoch":
+        welcome = await peer.hello(Hello(2, secrets.token_hex(8), "boot", welcome.epoch, "bench"))
+    return peer, welcome
 
 
 async def _live_all(port: int, tokens: list[str]) -> None:
-    await asyncio.gather(*(_live(port, token) for token in tokens))
+    turn = asyncio.Semaphore(AT_ONCE)
+    await asyncio.gather(*(_live(port, token, turn) for token in tokens))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import floor, latency, machine, plumber_side
+from bench.history import measure_history
+from bench.idle import measure_fleet
 from bench.page import measure_page
 from bench.report import Report, Row
 from bench.stamps import Stamps
@@ -18,6 +20,8 @@ from bench.topics import TOPICS
 from support.postgres import Server, fresh_database, running_server
 from support.processes import Processes
 
+APART = ("latency", "history", "fleet", "page")
+"""Topics with servers or databases of their own."""
 _BUDGETS = {"dispatch": 1.6, "ten steps": 1.8, "ten steps over two agents": 1.5}
 
 
@@ -42,22 +46,21 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m bench.run", description=__doc__)
-    parser.add_argument(
-        "topics", nargs="*", choices=["latency", "page", *TOPICS, []], help="what to measure; all by default"
-    )
+    parser.add_argument("topics", nargs="*", choices=[*APART, *TOPICS, []], help="what to measure; all by default")
     parser.add_argument("--rounds", type=int, default=3, help="times that each side has its turn")
     parser.add_argument("--count", type=int, default=60, help="dispatches in a round")
+    parser.add_argument("--finished", type=int, default=1_000_000, help="executions in the history that work is beside")
     parser.add_argument("--without-sqlite", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("build/bench.jsonl"), help="JSON lines of all measurements")
     options = parser.parse_args()
-    options.topics = options.topics or ["latency", "page", *TOPICS]
+    options.topics = options.topics or [*APART, *TOPICS]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     return options
 
 
 async def _measure(options: argparse.Namespace, report: Report, processes: Processes, server: Server) -> None:
     with contextlib.ExitStack() as stack:
-        urls = [stack.enter_context(fresh_database(server)) for _ in range(3)]
+        urls = [stack.enter_context(fresh_database(server)) for _ in range(6)]
         stamps = Stamps(processes.folder)
         report.line(**machine.describe(urls[0]), stamp=stamps.kind)
         report.say(f"starting; stamps are made by {stamps.kind}")
@@ -68,8 +71,14 @@ async def _measure(options: argparse.Namespace, report: Report, processes: Proce
                 await measure(report, postgres, stamps)
         if "latency" in options.topics:
             await _latency(options, report, processes, urls[1], stamps, postgres)
+        if "history" in options.topics:
+            report.say("history")
+            await measure_history(report, urls[3], urls[4], options.finished)
+        # Servers of their own: ten thousand agents or hosts would weigh on everything else.
+        if "fleet" in options.topics:
+            report.say("fleet")
+            await measure_fleet(report, await plumber_side.start("fleet", processes, urls[5], stamps, hosts=()))
         if "page" in options.topics:
-            # A server of its own: ten thousand hosts would weigh on everything else.
             await measure_page(report, await plumber_side.start("page", processes, urls[2], stamps, hosts=()))
 
 

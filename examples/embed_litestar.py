@@ -26,6 +26,6 @@ async def clean() -> dict[str, str]:
 
 
 app = Litestar(
-    route_handlers=[clean, asgi("/plumber", is_mount=True)(create_app(plumber))],
+    route_handlers=[clean, asgi("/plumber", is_mount=True, copy_scope=True)(create_app(plumber))],
     lifespan=[lifespan],
 )

@@ -28,7 +28,7 @@ PO, MO = FOLDER / "plumber.po", FOLDER / "plumber.mo"
 MARKERS = {"_", "N_", "translate"}
 CLASS_SENTENCES = {"message", "hint"}
 ARGUMENTS = {"reason", "kind"}
-TABLES = {"SOURCE", "KEYS", "RULES", "EXPRESSIONS"}
+TABLES = {"SOURCE", "KEYS", "RULES", "EXPRESSIONS", "REASONS"}
 # One fixed moment: a catalogue that nobody changed must not differ from itself.
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -39,6 +39,14 @@ def sentences(folder: Path = SOURCES) -> set[str]:
     for file in sorted(folder.rglob("*.py")):
         found.update(text for text in _of_tree(ast.parse(file.read_text())) if text.strip())
     return found
+
+
+def nouns(errors: set[str], folder: Path = SOURCES) -> set[str]:
+    """Return what errors of these names call the things that they are about: their constant ``kind``."""
+    nodes = (node for file in folder.rglob("*.py") for node in ast.walk(ast.parse(file.read_text())))
+    calls = (node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") in errors)
+    kinds = (one.value for call in calls for one in call.keywords if one.arg == "kind")
+    return {text for kind in kinds for text in _text(kind)}
 
 
 def _of_tree(tree: ast.AST) -> Iterator[str]:

@@ -14,7 +14,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import crash_points
 import reference_api as api
+import reference_faults as faults
 import reference_programs as programs
 import reference_rules as rules
 
@@ -23,9 +25,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "agent options": programs.agent_options,
     "answers": api.answers,
     "answers in Chinese": api.answers_in_chinese,
+    "chaos": faults.chaos,
     "commands": programs.commands,
+    "crash points": crash_points.crash_points,
     "errors": api.errors,
     "executors": rules.executors,
+    "faults": faults.faults,
     "life of a step": rules.life_of_a_step,
     "life of an agent": rules.life_of_an_agent,
     "life of an execution": rules.life_of_an_execution,
@@ -35,11 +40,13 @@ PARTS: dict[str, Callable[[], str]] = {
     "operations in Chinese": api.operations_in_chinese,
     "original methods": api.original_methods,
     "parameter keys": rules.parameter_keys,
+    "rollout keys": rules.rollout_keys,
     "rooms": rules.rooms,
     "routes": api.routes,
     "settings": programs.settings,
     "step keys": rules.step_keys,
     "step moves": rules.step_moves,
+    "summary of faults": faults.summary,
     "task keys": rules.task_keys,
 }
 _PART = re.compile(r"(?ms)^<!-- generated: (.+?) -->\n.*?^<!-- end -->$")

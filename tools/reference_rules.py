@@ -31,6 +31,11 @@ def step_keys() -> str:
     return _keys(task_schema()["$defs"]["Step"])
 
 
+def rollout_keys() -> str:
+    """Return the keys of a rollout."""
+    return _keys(task_schema()["$defs"]["Rollout"])
+
+
 def parameter_keys() -> str:
     """Return the keys of a parameter."""
     return _keys(task_schema()["$defs"]["Parameter"])
@@ -135,9 +140,13 @@ _NUMBERS: tuple[tuple[str, float, str], ...] = (
     ("heartbeat of an agent, in a fleet of up to 500", limits.HEARTBEAT, "s"),
     ("longest heartbeat, in a very large fleet", limits.HEARTBEAT_MAX, "s"),
     ("an agent is `online` when heard from within", limits.ONLINE_MIN, "s"),
-    ("silence after which a running step is `unreachable`", limits.LEASE_MIN, "s"),
-    ("silence after which its outcome is `lost`", limits.LOST_AFTER, "s"),
-    ("sweep behind every push", limits.SWEEP_INTERVAL, "s"),
+    ("silence after which a running step is `unreachable` (`lease`)", limits.LEASE_MIN, "s"),
+    ("silence after which its outcome is `lost` (`lost_after`)", limits.LOST_AFTER, "s"),
+    ("sweep behind every push (`sweep_interval`)", limits.SWEEP_INTERVAL, "s"),
+    ("shortest `stop_after`", limits.STOP_AFTER_MIN, "s"),
+    ("longest time until a step's next attempt is looked for, beyond its delay", limits.SWEEP_INTERVAL, "s"),
+    ("age at which ended executions are deleted (`retention_days`)", limits.Retention().days, "days"),
+    ("executions of a task that stay all the same (`retention_last`)", limits.Retention().last, ""),
     ("between TERM and KILL, unless `grace` says otherwise", limits.CANCEL_GRACE, "s"),
     ("steps at once on an agent, unless it is given others", limits.AGENT_SLOTS, ""),
     ("steps of a task", limits.MAX_STEPS, ""),

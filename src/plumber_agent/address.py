@@ -42,6 +42,15 @@ class ServerAddress:
             path = path.removesuffix(pasted)
         return cls(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme], path)
 
+    @classmethod
+    def parse_all(cls, text: str) -> list[Self]:
+        """Read one address, or several with commas between them: those of servers that share a database.
+
+        Raises:
+            StartupError: one of them is none.
+        """
+        return [cls.parse(part) for part in text.split(",")]
+
     @property
     def secure(self) -> bool:
         """Whether the connection is encrypted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable
 from typing import Any
 
 from plumber_core.protocol.messages import (
@@ -22,8 +23,8 @@ class Calls(ABC):
     """The part of ``protocol.peer.Peer`` that a transport gets for its ``_call``."""
 
     @abstractmethod
-    async def _call(self, method: str, message: Any) -> Any:
-        """Send a message and return its answer.
+    def _call(self, method: str, message: Any) -> Awaitable[Any]:
+        """Send a message and return its answer to come.
 
         Raises:
             PeerError, PlumberError: what came instead.
@@ -41,9 +42,8 @@ class Calls(ABC):
         answer: Permit = await self._call("start", message)
         return answer
 
-    async def report(self, message: Report) -> Reported:
-        answer: Reported = await self._call("report", message)
-        return answer
+    def report(self, message: Report) -> Awaitable[Reported]:
+        return self._call("report", message)
 
     async def never_ran(self, message: NeverRan) -> None:
         await self._call("never_ran", message)

@@ -10,6 +10,7 @@ from plumber_core.model.limits import AGENT_SLOTS
 from plumber_core.version import __version__
 
 PREFIX = "PLUMBER_AGENT_"
+DRAIN_HELP = "when stopped, wait this long for running commands to end, and take no new ones (default: %(default)s)"
 TOKEN_VARIABLE = "PLUMBER_ENROLL_TOKEN"  # noqa: S105 - the name of a variable
 
 
@@ -27,6 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_running(parser)
     _add_enrolment(parser)
+    _add_check(parser)
     parser.add_argument("--version", action="version", version=f"plumber-agent {__version__}")
     return parser
 
@@ -38,6 +40,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     add("--state-dir", type=Path, default=_path("STATE_DIR"), help="journal and logs (default: by user and agent id)")
     add("--slots", type=_slots, default=_env("SLOTS", str(AGENT_SLOTS)), help="commands at once (default: %(default)s)")
     add("--label", type=_label, action="append", default=_labels(), metavar="KEY=VALUE", help="a fact for targets")
+    add("--drain", type=_seconds, default=_env("DRAIN", "0"), metavar="SECONDS", help=DRAIN_HELP)
     add("--kill", action="store_true", help="when stopped, end running commands too instead of leaving them")
     add("-v", "--verbose", action="store_true", help="say more")
     add("--print-unit", action="store_true", help="print a systemd unit for this agent and exit")
@@ -54,6 +57,12 @@ def _add_enrolment(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--token-env", metavar="VARIABLE", default=TOKEN_VARIABLE, help="where the token stands")
 
 
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="check-unit", title="instead of running")
+    check = actions.add_parser("check-unit", help="say what in a systemd unit would end commands with the agent")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the unit, then its drop-ins in order")
+
+
 def _env(name: str, default: str) -> str:
     return os.environ.get(PREFIX + name) or default
 
@@ -65,6 +74,16 @@ def _path(name: str) -> Path | None:
 
 def _labels() -> list[tuple[str, str]]:
     return [_label(pair.strip()) for pair in _env("LABELS", "").split(",") if pair.strip()]
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 7 * 86400:
+        raise argparse.ArgumentTypeError("must be a number of seconds, at most a week")
+    return value
 
 
 def _slots(text: str) -> int:

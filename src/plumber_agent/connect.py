@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from plumber_agent.address import ServerAddress
 from plumber_agent.held_socket import UpgradeRefused
@@ -18,6 +19,21 @@ REFUSALS = 2
 POLL_FOR = 600.0
 """Seconds of long poll before a WebSocket is tried again."""
 log = logging.getLogger("plumber.agent")
+
+
+class AnyServer:
+    """Makes connections to servers that share a database, each time to the next one."""
+
+    def __init__(self, connectors: Iterable[Callable[[], Awaitable[Peer]]]) -> None:
+        self._connectors = itertools.cycle(connectors)
+
+    async def __call__(self) -> Peer:
+        """Return a new connection.
+
+        Raises:
+            PeerError: there is none now.
+        """
+        return await next(self._connectors)()
 
 
 class Connector:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from plumber_core.crash import crash_point
 from plumber_core.errors import StartupError
 from plumber_core.runner.session_chain import write_durably
 
@@ -59,6 +60,7 @@ class AgentIdentity:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_durably(path, json.dumps(asdict(self), indent=2).encode() + b"\n")
+            crash_point("link.identity_written")
         except OSError as error:
             raise StartupError(reason=f"{path}: {error.strerror}") from error
 

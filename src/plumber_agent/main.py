@@ -16,6 +16,7 @@ from plumber_agent.config import parse_arguments
 from plumber_agent.identity import AgentIdentity
 from plumber_core.errors import AgentCopied, AgentRefused, LinkBusy, MissingExtra, PlumberError, StartupError
 from plumber_core.locales import preferred_language, translate
+from plumber_core.model.limits import AGENT_SLOTS
 
 FAILED, MISCONFIGURED = 1, 78
 """Exit codes; 78 (EX_CONFIG) tells a service manager that starting again does not help."""
@@ -27,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     _log_to_stderr(verbose=options.verbose)
     try:
+        if options.action == "check-unit":
+            return _check_unit(options)
         if options.print_unit:
             return _print_unit(options)
         if options.enroll:
@@ -61,16 +64,36 @@ def _log_to_stderr(*, verbose: bool) -> None:
 def _print_unit(options: Namespace) -> int:
     from plumber_agent.service import unit_text
 
-    sys.stdout.write(unit_text(options.config, options.workdir))
+    sys.stdout.write(unit_text(options.config, options.workdir, _unit_options(options)))
     return 0
+
+
+def _unit_options(options: Namespace) -> list[str]:
+    """Return what else was asked for on the command line or in the environment, which a service does not see."""
+    found = ["--state-dir", str(options.state_dir.absolute())] if options.state_dir else []
+    if options.slots != AGENT_SLOTS:
+        found += ["--slots", str(options.slots)]
+    found += [part for key, value in options.label for part in ("--label", f"{key}={value}")]
+    if options.drain:
+        found += ["--drain", f"{options.drain:g}"]
+    return [*found, *(["--kill"] if options.kill else [])]
+
+
+def _check_unit(options: Namespace) -> int:
+    from plumber_agent.service.linter import check_unit
+
+    findings, language = check_unit(*options.files), preferred_language()
+    for finding in findings:
+        sys.stderr.write(f"plumber-agent: {finding.explain(language)}\n")
+    return FAILED if findings else 0
 
 
 def _enroll(options: Namespace) -> int:
     from plumber_agent.enroll import enroll
 
     identity = enroll(options.enroll, options.name, options.config, options.token_env)
-    sentence = translate("Enrolled as {name} ({id}); written to {path}.", preferred_language())
-    sys.stdout.write(sentence.format(name=options.name, id=identity.id, path=options.config) + "\n")
+    sentence = translate("Enrolled ({id}); written to {path}.", preferred_language())
+    sys.stdout.write(sentence.format(id=identity.id, path=options.config) + "\n")
     return 0
 
 
@@ -79,34 +102,40 @@ async def _run(options: Namespace) -> None:
 
     Raises: PlumberError.
     """
-    from plumber_agent.connect import Connector
+    from plumber_agent.connect import AnyServer, Connector
     from plumber_core.protocol.peer import Refused
+    from plumber_core.runner.acceptance import Room
     from plumber_core.runner.describe import describe_executors
-    from plumber_core.runner.facts import collect_facts
+    from plumber_core.runner.facts import collect_facts, measure_load
     from plumber_core.runner.loop import AgentLoop
     from plumber_core.runner.session_chain import SessionChain
     from plumber_core.runner.supervision import SupervisorClient
 
     identity = AgentIdentity.read(options.config)
-    address = ServerAddress.parse(identity.server_addr)
+    addresses = ServerAddress.parse_all(identity.server_addr)
+    servers = ", ".join(map(str, addresses))
     folder = (options.state_dir or identity.state_dir()).absolute()
-    _warn_if_plain(address)
+    for address in addresses:
+        _warn_if_plain(address)
     loop = AgentLoop(
         functools.partial(SupervisorClient.attach, folder),
-        Connector(address, identity.token),
+        AnyServer([Connector(address, identity.token) for address in addresses]),
         SessionChain(folder),
         workdir=_workdir(options.workdir),
         slots=options.slots,
-        facts=collect_facts(address.host) | dict(options.label),
+        facts=collect_facts(addresses[0].host) | dict(options.label),
         describe=describe_executors,
+        room=Room(folder),
+        load=measure_load,
     )
+    stop = functools.partial(loop.stop, kill=options.kill, drain=options.drain)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, functools.partial(loop.stop, kill=options.kill))
-    log.info("Process %d; state in %s; server %s.", os.getpid(), folder, address)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    log.info("Process %d; state in %s; server %s.", os.getpid(), folder, servers)
     try:
         await loop.run()
     except Refused:
-        raise AgentRefused(url=str(address)) from None
+        raise AgentRefused(url=servers) from None
 
 
 def _workdir(path: Path) -> Path:

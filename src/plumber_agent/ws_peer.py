@@ -14,6 +14,8 @@ from plumber_agent.address import ServerAddress
 from plumber_agent.calls import Calls
 from plumber_agent.held_socket import Socket, open_socket
 from plumber_agent.wire import encode_call, read_answer, read_delivery, read_object
+from plumber_core.crash import crash_point
+from plumber_core.errors import PlumberError
 from plumber_core.protocol.codec import encode_chunk
 from plumber_core.protocol.messages import (
     Delivery,
@@ -31,7 +33,7 @@ class WsPeer(Calls):
     def __init__(self) -> None:
         self._socket: Socket | None = None
         self._numbers = itertools.count(1)
-        self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._calls: dict[int, tuple[str, asyncio.Future[Any]]] = {}
         self._appends: dict[str, deque[asyncio.Future[LogEnd]]] = {}
         self._pushed: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._over: PeerError | None = None
@@ -77,14 +79,17 @@ class WsPeer(Calls):
             raise self._over or Disconnected("not connected")
         return self._socket
 
-    async def _call(self, method: str, message: Any) -> Any:
-        number = next(self._numbers)
-        self._held().send_text(encode_call(number, method, message))
-        answer = self._calls[number] = asyncio.get_running_loop().create_future()
+    def _call(self, method: str, message: Any) -> asyncio.Future[Any]:
+        number, answer = next(self._numbers), asyncio.get_running_loop().create_future()
         try:
-            return read_answer(method, await answer)
-        finally:
-            self._calls.pop(number, None)
+            self._held().send_text(encode_call(number, method, message))
+        except PeerError as error:
+            answer.set_exception(error)
+            return answer
+        crash_point(f"link.{method}_sent")
+        self._calls[number] = method, answer
+        answer.add_done_callback(lambda _: self._calls.pop(number, None))
+        return answer
 
     def _received(self, text: str) -> None:
         try:
@@ -97,9 +102,13 @@ class WsPeer(Calls):
             log.warning("A message of the server cannot be read: %s", error)
 
     def _answered(self, message: dict[str, Any]) -> None:
-        waiting = self._calls.get(message.get("id", 0))
-        if waiting is not None and not waiting.done():
-            waiting.set_result(message)
+        method, waiting = self._calls.get(message.get("id", 0), ("", None))
+        if waiting is None or waiting.done():
+            return
+        try:
+            waiting.set_result(read_answer(method, message))
+        except (PeerError, PlumberError) as error:
+            waiting.set_exception(error)
 
     def _notified(self, method: str, params: Any) -> None:
         delivery = read_delivery(method, params)
@@ -114,7 +123,8 @@ class WsPeer(Calls):
 
     def _lost(self, reason: PeerError) -> None:
         self._over = reason
-        waiters: list[asyncio.Future[Any]] = [*self._calls.values(), *itertools.chain(*self._appends.values())]
+        calls = (answer for _, answer in self._calls.values())
+        waiters: list[asyncio.Future[Any]] = [*calls, *itertools.chain(*self._appends.values())]
         for waiting in waiters:
             if not waiting.done():
                 waiting.set_exception(reason)

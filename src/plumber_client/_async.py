@@ -54,6 +54,7 @@ class AsyncClient:
         self.tasks = nouns.Tasks(self.call)
         self.executions = nouns.Executions(self.call)
         self.agents = nouns.Agents(self.call)
+        self.groups = nouns.Groups(self.call)
         self.executors = nouns.Executors(self.call)
         self.system = nouns.System(self.call)
 

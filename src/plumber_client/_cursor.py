@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from plumber_client._sse import HELLO, SseParser, read_message
+from plumber_client._sse import SseParser, read_message
 from plumber_core.model.views import Event, LogGrowth
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
@@ -34,7 +34,7 @@ class Cursor:
         Raises: ProtocolError.
         """
         self._failures = 0
-        items = [read_message(message) for message in self._parser.feed(chunk) if message.kind != HELLO]
+        items = [item for message in self._parser.feed(chunk) if (item := read_message(message)) is not None]
         items = [item for item in items if isinstance(item, LogGrowth) or item.id != self.last_id]
         self.last_id = self._parser.last_id
         return items

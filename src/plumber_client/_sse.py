@@ -11,9 +11,7 @@ from plumber_core.model.views import Event, LogGrowth
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 LOG = "log"
-"""The kind of message that carries a ``LogGrowth``; every one but ``HELLO`` and this an ``Event``."""
-HELLO = "hello"
-"""The kind of the first message: only its id counts, from which the stream goes on."""
+"""The kind of message that carries a ``LogGrowth``. Those of events have a dot: ``step.succeeded``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +70,13 @@ class SseParser:
         return Message(kind, "\n".join(data)) if data else None
 
 
-def read_message(message: Message) -> Event | LogGrowth:
-    """Return what a message carries.
+def read_message(message: Message) -> Event | LogGrowth | None:
+    """Return what a message carries; None for what speaks of the stream itself, as ``hello`` does, whatever comes yet.
 
-    Raises: ProtocolError.
+    Raises: ProtocolError (an event or a hint cannot be read).
     """
+    if message.kind != LOG and "." not in message.kind:
+        return None
     model = LogGrowth if message.kind == LOG else Event
     try:
         return model.model_validate(json.loads(message.data))

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from plumber_core.model.overviews import (
     ExecutionMatrix,
     ExecutorView,
+    GroupView,
     LogSource,
     OutputGroups,
     Overview,
@@ -32,6 +33,7 @@ from plumber_core.model.views import (
     Principal,
     RevisionInfo,
     SourceFormat,
+    StrayView,
     SystemInfo,
     TaskDetail,
     TaskDiff,
@@ -216,14 +218,15 @@ class Executions:
         task: str | None = None,
         state: ExecutionState | None = None,
         search: str = "",
+        by: str | None = None,
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[ExecutionSummary]:
-        """Return executions, newest first; ``search`` is a part of their tasks' names."""
+        """Return executions, newest first; ``search`` is a part of their tasks' names, ``by`` who requested them."""
         return self._call(
             "execution.list",
             Page[ExecutionSummary],
-            {"task": task, "state": state, "search": search, "limit": limit, "cursor": cursor},
+            {"task": task, "state": state, "search": search, "by": by, "limit": limit, "cursor": cursor},
         )
 
     def show(self, *, execution: str) -> ExecutionDetail:
@@ -276,10 +279,19 @@ class Executions:
             "execution.cancel", ExecutionSummary, {"execution": execution, "reason": reason, "kill": kill}
         )
 
+    def go(self, *, execution: str, batch: int | None = None, reason: str = "") -> ExecutionSummary:
+        """Go on with a rollout that waits between two batches, whether for somebody or for its pause to be over.
+
+        ``batch`` says after which batch; a rollout that waits elsewhere by now stays as it is.
+
+        Raises: NotFound, Conflict (nothing waits, or after another batch).
+        """
+        return self._call("execution.go", ExecutionSummary, {"execution": execution, "batch": batch, "reason": reason})
+
     def rerun(self, *, execution: str, reason: str = "") -> ExecutionSummary:
         """Run the same revision with the same parameters again, on the hosts that match now.
 
-        Raises: NotFound, NobodyMatches.
+        Raises: NotFound, NobodyMatches, Conflict (it ran a task that was never saved).
         """
         return self._call("execution.rerun", ExecutionSummary, {"execution": execution, "reason": reason})
 
@@ -295,7 +307,7 @@ class Agents:
         return self._call("agent.list", Page[AgentView], {"on": on, "limit": limit, "cursor": cursor})
 
     def match(self, *, on: str) -> TargetMatch:
-        """Return who matches a target expression now and could run a step.
+        """Return who matches a target expression now and could run a step, and who nearly does and why not.
 
         Raises: InvalidRequest (its reason names the column).
         """
@@ -356,6 +368,23 @@ class Agents:
         """
         return self._call("agent.disable", AgentView, {"agent": agent})
 
+    def waive(self, *, agent: str) -> AgentView:
+        """Wait no longer for what an agent has not told since the database lost commits.
+
+        For an agent that will not come back, and for one of the original, which cannot tell. What it ran in the lost
+        commits may then run a second time.
+
+        Raises: NotFound, Conflict (nothing is awaited of it).
+        """
+        return self._call("agent.waive", AgentView, {"agent": agent})
+
+    def strays(self, *, agent: str, limit: int = 50, cursor: str | None = None) -> Page[StrayView]:
+        """Return what an agent ran for executions that the database has lost, newest first.
+
+        Raises: NotFound.
+        """
+        return self._call("agent.strays", Page[StrayView], {"agent": agent, "limit": limit, "cursor": cursor})
+
     def rotate(self, *, agent: str) -> AgentConfig:
         """Issue a new credential; the old one lives until the new one is first used.
 
@@ -376,6 +405,33 @@ class Agents:
         Raises: NotFound, Conflict (it still runs something).
         """
         return self._call("agent.delete", Done, {"agent": agent})
+
+
+class Groups:
+    """Saved groups: target expressions that have a name; ``group:NAME`` means them in any target."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def list(self) -> builtins.list[GroupView]:
+        """Return every group, in order of their names."""
+        return self._call("group.list", builtins.list[GroupView], {})
+
+    def save(self, *, name: str, expression: str, description: str = "") -> GroupView:
+        """Give a target expression a name, or another expression to a name.
+
+        Executions that have started keep the hosts that they have.
+
+        Raises: InvalidRequest (its reason names the column, the group that does not exist, or the circle).
+        """
+        return self._call("group.save", GroupView, {"name": name, "expression": expression, "description": description})
+
+    def delete(self, *, name: str) -> Done:
+        """Forget a group. A task that names it cannot run until it is saved again.
+
+        Raises: NotFound, Conflict (another group is made of it).
+        """
+        return self._call("group.delete", Done, {"name": name})
 
 
 class Executors:

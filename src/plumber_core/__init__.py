@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         ValidationFailed,
     )
     from plumber_core.model.states import ExecutionState, StepState
-    from plumber_core.model.task import Parameter, Step, Task
+    from plumber_core.model.task import Gate, Parameter, Rollout, Step, Task
     from plumber_core.model.views import Event, Principal
     from plumber_core.plugins.context import PluginContext
     from plumber_core.plugins.contracts.authenticator import (
@@ -58,7 +58,9 @@ _WHERE = {
     "ValidationFailed": "plumber_core.errors",
     "ExecutionState": "plumber_core.model.states",
     "StepState": "plumber_core.model.states",
+    "Gate": "plumber_core.model.task",
     "Parameter": "plumber_core.model.task",
+    "Rollout": "plumber_core.model.task",
     "Step": "plumber_core.model.task",
     "Task": "plumber_core.model.task",
     "Event": "plumber_core.model.views",
@@ -110,6 +112,7 @@ __all__ = [
     "ExecutionState",
     "Executor",
     "Forbidden",
+    "Gate",
     "IdentityStore",
     "InvalidRequest",
     "MarkdownOf",
@@ -123,6 +126,7 @@ __all__ = [
     "Plumber",
     "PlumberError",
     "Principal",
+    "Rollout",
     "SecretNotFound",
     "SecretProvider",
     "SecretRef",

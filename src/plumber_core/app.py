@@ -23,6 +23,7 @@ from plumber_core.engine.operations.base import Desk
 from plumber_core.engine.operations.plane import BoundPlane
 from plumber_core.engine.original import OriginalAgents
 from plumber_core.engine.peer import EnginePeer
+from plumber_core.engine.pools import tell_here
 from plumber_core.engine.reap import sweep, sweeps
 from plumber_core.errors import PlumberError
 from plumber_core.ids import TOKEN_PREFIX, secret_hash
@@ -55,6 +56,8 @@ class Plumber:
         public_url: how agents and people reach this server; only told to them.
         plugins: the ``[plugins]`` table of the configuration.
         state_dir: where the local agent keeps its journal; by default beside the SQLite file.
+        patience: how long to wait for silent agents.
+        retention: what is kept of executions that have ended.
     """
 
     def __init__(
@@ -67,10 +70,13 @@ class Plumber:
         public_url: str = "http://127.0.0.1:52281",
         plugins: Mapping[str, Any] | None = None,
         state_dir: Path | None = None,
+        patience: limits.Patience | None = None,
+        retention: limits.Retention | None = None,
     ) -> None:
         self._store = SqlStore(connect(database_url))
-        self._engine = Engine(self._store)
+        self._engine = Engine(self._store, patience, _boottime)
         self._engine.public_url = public_url
+        self._engine.retention = retention or limits.Retention()
         self._logs = logs.LogWriter(self._engine)
         self._wants_local_agent = local_agent
         self._admin_password = admin_password
@@ -112,7 +118,7 @@ class Plumber:
     async def _open(self) -> None:
         self._stack.push_async_callback(self._store.close)
         await self._store.open()
-        self._engine.epoch = await self._store.epoch()
+        self._engine.learn_epoch(await self._store.epoch())
         opened = PluginRegistry.open(self._plugin_table, Identities(self._store))
         self._plugins = await self._stack.enter_async_context(opened)
         self._access = Access(self._engine, self._plugins)
@@ -123,16 +129,27 @@ class Plumber:
             await self._start_local_agent()
 
     async def _start_work(self) -> None:
-        self._stack.push_async_callback(self._store.forget_server, self._engine.server_id)
+        self._stack.push_async_callback(self._leave)
         self._stack.push_async_callback(self._engine.stop)
         wakeups = self._engine.wakeups
         wakeups.on_agent = lambda agent: self._spawn_delivery(agent)
+        wakeups.on_pool = self._spawn_telling
         await sweep(self._engine, 1)
         await wakeups.greet()
         self._engine.spawn(self._logs.run(), "log writer")
         self._engine.spawn(wakeups.relay(), "relay")
         self._engine.spawn(self._store.listen(wakeups.heard), "listener")
         self._engine.spawn(sweeps(self._engine), "sweeps")
+
+    async def _leave(self) -> None:
+        """Let another replica lead and count at once. A database that is away will notice by itself."""
+        with contextlib.suppress(PlumberError):
+            if self._engine.term is not None:
+                await self._store.resign(self._engine.term)
+            await self._store.forget_server(self._engine.server_id)
+
+    def _spawn_telling(self, pool: str) -> None:
+        self._engine.spawn(tell_here(self._engine, pool), "pool")
 
     def _spawn_delivery(self, agent: str) -> None:
         if self._engine.connections.get(agent) is not None:
@@ -177,6 +194,10 @@ class Plumber:
     @property
     def agents(self) -> nouns.Agents:
         return self._bound().agents
+
+    @property
+    def groups(self) -> nouns.Groups:
+        return self._bound().groups
 
     @property
     def executors(self) -> nouns.Executors:
@@ -286,6 +307,7 @@ class Plumber:
         """Return counters and gauges by their names, such as ``plumber_steps_succeeded_total``."""
         connections = self._engine.connections.all()
         return {
+            "plumber_illegal_transition_total": 0.0,
             **self._engine.counts,
             "plumber_agents_connected": float(len(connections)),
             "plumber_attempts_live": float(sum(len(c.live) for c in connections)),
@@ -298,6 +320,10 @@ class Plumber:
         for number, connection in enumerate(connections):
             connection.push(Goodbye(spread * number / max(1, len(connections))))
         self._engine.wakeups.end_all()
+
+
+def _boottime() -> float:
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _logs_complete(detail: ExecutionDetail) -> bool:

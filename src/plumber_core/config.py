@@ -6,18 +6,33 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from plumber_core.errors import StartupError
+from plumber_core.model.durations import EXPECTED, parse_duration
+from plumber_core.model.limits import LEASE_MIN, LOST_AFTER, SWEEP_INTERVAL, Patience, Retention
 
 FILE_VARIABLE = "PLUMBER_CONFIG"
 
 
 def _alias(name: str, *older: str) -> AliasChoices:
     return AliasChoices(f"PLUMBER_{name.upper()}", *older, name)
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = parse_duration(value)
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        raise ValueError(f"not {EXPECTED}")
+    return seconds
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
 
 
 class Settings(BaseSettings):
@@ -42,8 +57,30 @@ class Settings(BaseSettings):
     """Of the first ``admin``; None makes a random one, which is printed once."""
     public_url: str | None = Field(default=None, validation_alias=_alias("public_url"))
     """Where agents and browsers reach this server; None takes the address that the caller used."""
+    lease: Seconds = Field(default=LEASE_MIN, validation_alias=_alias("lease"))
+    """How long an agent may be silent before what it runs is called unreachable; at least three heartbeats."""
+    lost_after: Seconds = Field(default=LOST_AFTER, validation_alias=_alias("lost_after"))
+    """How long it may be silent before the outcome of what it runs is called lost."""
+    sweep_interval: Seconds = Field(default=SWEEP_INTERVAL, validation_alias=_alias("sweep_interval"))
+    """How often a server looks after what no message has told it. The same on all servers of a database."""
+    retention_days: float = Field(default=90.0, ge=0, validation_alias=_alias("retention_days"))
+    """Executions that ended longer ago are deleted with their logs; 0 keeps them for ever."""
+    retention_last: int = Field(default=20, ge=0, validation_alias=_alias("retention_last"))
+    """So many executions of each task are kept whatever their age."""
+    wheels: Path | None = Field(default=None, validation_alias=_alias("wheels"))
+    """A folder with more wheels for agents, filled by ``plumber-server wheels``."""
     plugins: dict[str, Any] = Field(default_factory=dict, validation_alias="plugins")
     """The ``[plugins]`` table of the file."""
+
+    @property
+    def patience(self) -> Patience:
+        """How long the server waits for silent agents."""
+        return Patience(self.lease, self.lost_after, self.sweep_interval)
+
+    @property
+    def retention(self) -> Retention:
+        """What is kept of executions that have ended."""
+        return Retention(self.retention_days, self.retention_last)
 
     @classmethod
     def settings_customise_sources(

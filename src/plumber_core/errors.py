@@ -11,7 +11,9 @@
     ├── RateLimited               too many tries; says when to come back
     ├── NotFound                  what was named does not exist (or may not be seen)
     ├── Conflict                  the request was right but the state has moved on
-    │   └── TransitionRefused     an edge that the transition table does not have
+    │   ├── TransitionRefused     an edge that the transition table does not have
+    │   ├── ExecutionTimeout      an execution was ended because its time was over
+    │   └── Gone                  what was asked for has been deleted by retention
     ├── Unavailable               the database or server cannot answer now; try again
     │   ├── Unreachable           the other end could not be reached at all
     │   ├── SupervisorGone        the process that owns an agent's commands died
@@ -35,6 +37,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from plumber_core.locales import translate
+from plumber_core.reasons import Because, coded, spoken
 
 
 class PlumberError(Exception):
@@ -48,12 +51,19 @@ class PlumberError(Exception):
     hint: ClassVar[str] = ""
 
     def __init__(self, **arguments: Any) -> None:
+        if isinstance(reason := arguments.get("reason"), Because):
+            arguments["because"] = coded(reason)
+        phrases = {name: coded(it) for name, it in arguments.items() if isinstance(it, Because) and name != "reason"}
+        if phrases:
+            arguments["phrases"] = phrases
         self.arguments = arguments
         super().__init__(arguments)
 
     def explain(self, language: str = "en") -> str:
         """Return the sentence for people: what happened and why."""
         told = {name: _in(language, value) for name, value in self.arguments.items() if name in _TRANSLATED}
+        phrases = {**(self.arguments.get("phrases") or {}), "reason": self.arguments.get("because")}
+        told |= {name: said for name, phrase in phrases.items() if (said := spoken(phrase, language)) is not None}
         return translate(self.message, language).format_map(_Arguments(self.arguments | told))
 
     def advise(self, language: str = "en") -> str:
@@ -87,7 +97,7 @@ def _rebuild(kind: type[PlumberError], arguments: dict[str, Any]) -> PlumberErro
 
 
 class InvalidRequest(PlumberError):
-    """``field`` names what is wrong, ``reason`` says why."""
+    """``field`` names what is wrong, ``reason`` says why, ``because`` the same as a code with arguments."""
 
     code = "invalid_request"
     message = "{field}: {reason}."
@@ -114,11 +124,16 @@ class NotSupportedYet(InvalidRequest):
 
 
 class NobodyMatches(InvalidRequest):
-    """``target`` is the expression, ``step`` the step that it stands in."""
+    """``target`` is the expression, ``step`` the step that it stands in, ``reason`` the likeliest why."""
 
     code = "nobody_matches"
     message = "Step {step}: no agent matches {target}."
-    hint = "See `plumber agent list` for names and labels."
+    hint = "`plumber agent match EXPRESSION` says who nearly does; with `allow_empty: true` the step may have no host."
+
+    def explain(self, language: str = "en") -> str:
+        """Return the sentence, with the reason in brackets when there is one."""
+        why = spoken(self.arguments.get("because"), language)
+        return super().explain(language) + (f" ({why})" if why else "")
 
 
 class TooLarge(InvalidRequest):
@@ -179,6 +194,21 @@ class TransitionRefused(Conflict):
 
     code = "transition"
     message = "A step that is {current} cannot become {wanted}."
+
+
+class Gone(Conflict):
+    """``kind`` is the noun, ``name`` what was asked for, ``at`` when it was deleted."""
+
+    code = "gone"
+    message = "{kind} {name} was deleted on {at}: it was older than what is kept."
+    hint = "PLUMBER_RETENTION_DAYS and PLUMBER_RETENTION_LAST say what is kept."
+
+
+class ExecutionTimeout(Conflict):
+    """An execution was ended because its ``timeout``, in seconds, was over."""
+
+    code = "execution_timeout"
+    message = "The execution took longer than its timeout of {timeout} s."
 
 
 class Unavailable(PlumberError):

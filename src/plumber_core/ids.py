@@ -7,22 +7,54 @@ when a restored database hands out the same number again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
+from collections.abc import Iterable, Iterator
 
 TOKEN_PREFIX = "plm_"  # noqa: S105 - a prefix, not a secret
 
 
+class Source:
+    """Where new ids come from."""
+
+    def id(self) -> str:
+        from uuid_utils import uuid7
+
+        return str(uuid7())
+
+    def nonce(self) -> str:
+        return secrets.token_hex(4)
+
+
+_source = Source()
+
+
+@contextlib.contextmanager
+def drawn_from(source: Source) -> Iterator[None]:
+    """Have this process take its ids from another source: a simulator repeats them by its seed."""
+    global _source
+    usual, _source = _source, source
+    try:
+        yield
+    finally:
+        _source = usual
+
+
 def new_id() -> str:
     """Return a new time-ordered id, 36 characters."""
-    from uuid_utils import uuid7
+    return _source.id()
 
-    return str(uuid7())
+
+def first_id_at(seconds: float) -> str:
+    """Return the smallest id that can have been made at a time, in seconds since 1970."""
+    time = f"{max(0, int(seconds * 1000)):012x}"
+    return f"{time[:8]}-{time[8:]}-7000-8000-000000000000"
 
 
 def new_nonce() -> str:
     """Return eight random hexadecimal characters."""
-    return secrets.token_hex(4)
+    return _source.nonce()
 
 
 def step_execution_id(execution: str, step: int, lane: int, round_: int = 0) -> str:
@@ -33,6 +65,21 @@ def step_execution_id(execution: str, step: int, lane: int, round_: int = 0) -> 
 def attempt_id(step_execution: str, number: int, nonce: str) -> str:
     """Return the id of one try at a step execution."""
     return f"{step_execution}-{number}-{nonce}"
+
+
+def free_host(stage: int, lane: int) -> str:
+    """Return what stands for the agent of a pool's step while nobody has claimed it; ``storage`` makes it in SQL."""
+    return f"any-{stage}-{lane}"
+
+
+def pool_id(agents: Iterable[str]) -> str:
+    """Return the id of a pool: the same for the same agents, so that one is stored for all executions that use it."""
+    return hashlib.sha256(" ".join(sorted(agents)).encode()).hexdigest()[:32]
+
+
+def share_of(text: str) -> float:
+    """Return a number from 0 to 1 that is the same for the same text: what is random in it is the id's nonce."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
 def new_secret(kind: str) -> str:

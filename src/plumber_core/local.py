@@ -11,8 +11,9 @@ from typing import Protocol, Self
 from plumber_core.control.nouns import Agents
 from plumber_core.errors import NotFound, StartupError
 from plumber_core.protocol.peer import Peer
+from plumber_core.runner.acceptance import Room
 from plumber_core.runner.describe import describe_executors
-from plumber_core.runner.facts import collect_facts
+from plumber_core.runner.facts import collect_facts, measure_load
 from plumber_core.runner.loop import AgentLoop
 from plumber_core.runner.session_chain import SessionChain, write_durably
 from plumber_core.runner.supervision import SupervisorClient
@@ -64,6 +65,8 @@ class LocalAgent:
             workdir=Path.cwd(),
             facts=collect_facts(),
             describe=describe_executors,
+            room=Room(folder),
+            load=measure_load,
         )
         self._task = asyncio.create_task(self._loop.run(), name="local agent")
         try:

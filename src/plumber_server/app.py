@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response
-from litestar.datastructures import ResponseHeader
+from litestar.datastructures import ResponseHeader, State
 from litestar.exceptions import NotFoundException
 from litestar.middleware import DefineMiddleware
 from litestar.types import ControllerRouterHandler
@@ -18,6 +18,8 @@ from plumber_core.app import Plumber
 from plumber_core.config import Settings
 from plumber_server import agents, browser_session, events, health, logs, rest, rpc
 from plumber_server.auth import Authentication, check_declared
+from plumber_server.credentials import PUBLIC_URL
+from plumber_server.install import routes as install
 from plumber_server.limits import MAX_AGENT_MESSAGE
 from plumber_server.own_address import OwnAddress
 from plumber_server.page import Site
@@ -33,7 +35,7 @@ def create_app(
     Args:
         plumber: Opened and closed with the application's lifespan, unless it is open already. A mounted application
             has no lifespan in most frameworks: open the plumber yourself there.
-        settings: Only ``public_url`` is read here.
+        settings: Only ``public_url`` and ``wheels`` are read here.
         extra_routes: Litestar handlers; each declares ``opt={"access": "public" | "person" | "agent"}``.
 
     Raises: StartupError (a route does not declare who may call it).
@@ -47,6 +49,7 @@ def create_app(
         lifespan=[lambda _: _lifespan(plumber, polls)],
         response_headers=[ResponseHeader(name=name, value=value) for name, value in SECURITY_HEADERS.items()],
         request_max_body_size=MAX_AGENT_MESSAGE,
+        state=State({PUBLIC_URL: settings.public_url if settings else None}),
         openapi_config=None,
         logging_config=None,
         debug=False,
@@ -60,6 +63,7 @@ def _routes(plumber: Plumber, polls: Polls, settings: Settings | None, site: Sit
     return [
         *site.routes(own),
         *browser_session.routes(plumber, own),
+        *install.routes(settings),
         *health.routes(plumber),
         *rest.routes(plumber, own),
         *rpc.routes(plumber, own),

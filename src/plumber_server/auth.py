@@ -14,6 +14,7 @@ from plumber_core.app import Plumber
 from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import PlumberError, StartupError, Unauthenticated, Unavailable
 from plumber_core.protocol.peer import Peer, PeerError
+from plumber_core.reasons import because
 from plumber_server.credentials import bearer, credential
 from plumber_server.polling import Polls
 from plumber_server.responses import refuse
@@ -113,7 +114,7 @@ def require_open(plumber: Plumber) -> None:
     Raises: Unavailable.
     """
     if not plumber.is_open:
-        raise Unavailable(reason="it is starting or stopping")
+        raise Unavailable(reason=because("starting_or_stopping"))
 
 
 def address(scope: Scope) -> str:

@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler, Scope
 from plumber_core.app import Plumber
 from plumber_core.errors import InvalidRequest, Unauthenticated
 from plumber_core.model.limits import SESSION_LIFETIME
+from plumber_core.reasons import because
 from plumber_server.auth import anonymous, declare, person
 from plumber_server.credentials import COOKIE, require_own_page
 from plumber_server.limits import read_body
@@ -29,7 +30,7 @@ def routes(plumber: Plumber, own: OwnAddress) -> list[ControllerRouterHandler]:
         require_own_page(request.scope)
         arguments = loads(await read_body(request.scope, request.receive) or b"{}")
         if not isinstance(arguments, dict):
-            raise InvalidRequest(field="body", reason="must be an object")
+            raise InvalidRequest(field="body", reason=because("not_an_object"))
         values = endpoints()["session.login"].validate(arguments)
         result = await anonymous(plumber, request.scope).sessions.login(**values)
         answer = json_response({"user": result.user.model_dump(), "expires_at": result.expires_at.isoformat()})

@@ -15,6 +15,8 @@ from plumber_core.errors import Forbidden, Unauthenticated
 
 COOKIE = "plumber_session"
 REQUEST_HEADER = b"x-plumber-request"
+PUBLIC_URL = "public_url"
+"""The application's state under this name: the configured address, or None."""
 _MAX_TOKEN = 512
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -47,9 +49,31 @@ def require_own_page(scope: Scope) -> None:
     Raises: CrossSite.
     """
     origin, site = header(scope, b"origin"), header(scope, b"sec-fetch-site")
-    foreign = bool(origin) and urlsplit(origin).netloc != header(scope, b"host")
+    foreign = bool(origin) and not _is_own(origin, scope)
     if not header(scope, REQUEST_HEADER) or foreign or site not in ("", "same-origin"):
         raise CrossSite(action="cross-site")
+
+
+def _is_own(origin: str, scope: Scope) -> bool:
+    """Say whether an origin is the host that was asked, or the configured address: a proxy may change the Host.
+
+    The scheme of the first is not compared: behind a proxy with TLS it is another one here.
+    """
+    host = header(scope, b"host")
+    configured = scope["litestar_app"].state.get(PUBLIC_URL)
+    if configured and origin_of(origin) == origin_of(configured):
+        return True
+    return bool(host) and urlsplit(origin).netloc == host
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port of an address, with the port that its scheme implies."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        return (parts.scheme, "", None)
+    return (parts.scheme, parts.hostname or "", port or {"http": 80, "https": 443}.get(parts.scheme))
 
 
 def _cookie(scope: Scope) -> str:

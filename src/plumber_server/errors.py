@@ -34,6 +34,8 @@ TABLE: dict[str, Mapped] = {
     "unknown_method": Mapped(404, METHOD_NOT_FOUND, "Unknown method"),
     "method_not_allowed": Mapped(405, INVALID_REQUEST, "Method not allowed"),
     "conflict": Mapped(409, -32013, "Conflict"),
+    "execution_timeout": Mapped(409, -32013, "Conflict"),
+    "gone": Mapped(410, -32018, "Gone"),
     "rate_limited": Mapped(429, -32014, "Too many requests"),
     "unavailable": Mapped(503, -32015, "Unavailable"),
     "session_over": Mapped(409, -32001, "Session over"),

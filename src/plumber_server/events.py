@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar import Request, get
@@ -29,6 +29,7 @@ RETRY = 1000
 """Milliseconds after which a browser comes back to a stream that broke off."""
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 Item = Position | Event | LogGrowth
+Items = Sequence[Item]
 
 
 def routes(plumber: Plumber) -> list[ControllerRouterHandler]:
@@ -54,13 +55,13 @@ TYPE = "text/event-stream"
 
 
 class Feed:
-    """One follower: its next item is always being waited for, so that waiting can time out without losing it."""
+    """One follower: its next items are always being waited for, so that waiting can time out without losing them."""
 
-    def __init__(self, items: AsyncIterator[Item]) -> None:
+    def __init__(self, items: AsyncIterator[Items]) -> None:
         self._items = items
         self._next = asyncio.create_task(self._take())
 
-    async def _take(self) -> Item | None:
+    async def _take(self) -> Items | None:
         return await anext(self._items, None)
 
     async def begin(self) -> None:
@@ -84,10 +85,10 @@ class Feed:
                 if not self._next.done():
                     yield b": keepalive\n\n"
                     continue
-                item = self._next.result()
-                if item is None:
+                items = self._next.result()
+                if items is None:
                     return
-                yield encode(item)
+                yield b"".join(map(encode, items))
                 self._next = asyncio.create_task(self._take())
         except PlumberError as error:
             # The status is sent: the client comes back and is told properly.

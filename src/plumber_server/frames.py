@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -10,6 +11,7 @@ from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import Unavailable
 from plumber_core.model.views import LogSlice
 from plumber_core.protocol.frames import MAX_CHUNK, STDERR, STDOUT, decode_frames
+from plumber_core.reasons import because
 
 PIECE = MAX_CHUNK
 """Bytes read at a time: what one download keeps in memory. Larger than any frame, so that each read goes on."""
@@ -23,7 +25,7 @@ async def pieces(plane: ControlPlane, attempt: str, first: LogSlice) -> AsyncGen
     piece, offset = first, 0
     while offset < first.end:
         if not piece.data:
-            raise Unavailable(reason="a part of the log is missing")
+            raise Unavailable(reason=because("log_part_missing"))
         yield piece
         offset += len(piece.data)
         if offset < first.end:
@@ -51,7 +53,11 @@ async def stream_text(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
     yield decoder.decode(b"", final=True)
 
 
-async def output_text(plane: ControlPlane, attempt: str) -> str:
-    """Return both streams of an attempt, complete, undecodable bytes replaced."""
+async def output_json(plane: ControlPlane, attempt: str) -> bytes:
+    """Return both streams of an attempt as a JSON text, complete, undecodable bytes replaced.
+
+    It is made a piece at a time: others are answered meanwhile, whatever the length.
+    """
     chunks = stream_bytes(plane, attempt, frozenset((STDOUT, STDERR)))
-    return "".join([text async for text in stream_text(chunks)])
+    told = [json.dumps(text, ensure_ascii=False)[1:-1].encode() async for text in stream_text(chunks)]
+    return b'"' + b"".join(told) + b'"'

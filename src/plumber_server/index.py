@@ -22,7 +22,7 @@ HEADERS = {
 _COMMANDS = (
     ("Log in from a terminal:", "plumber login {url}"),
     ("Save a task and run it:", "plumber task apply -f task.yaml\nplumber task run NAME --watch"),
-    ("Add a server:", "plumber agent create NAME > agent.json\nplumber-agent --config agent.json --workdir /tmp"),
+    ("Add a server:", "plumber agent enroll"),
     (
         "Call the API:",
         'curl {url}/api/session.login -d \'{{"username": "admin", "password": "..."}}\'',

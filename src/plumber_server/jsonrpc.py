@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from difflib import get_close_matches
 from typing import Any, NamedTuple, Protocol
 
 from plumber_core.errors import InvalidRequest, PlumberError, TooLarge
 from plumber_core.model.limits import MAX_BATCH
 from plumber_core.protocol.peer import PeerError
+from plumber_core.reasons import because
 from plumber_server.errors import INVALID_REQUEST, NotACall, UnknownMethod, problem
 from plumber_server.strict_json import loads
 
 _log = logging.getLogger(__name__)
 Params = dict[str, Any] | list[Any]
+OUTPUT = re.compile(r"(\[\d+\]\.)?params\.output")
+"""What a command printed, as the original's agents report it: whatever bytes there are, NUL too."""
 
 
 class Method(Protocol):
@@ -39,7 +43,7 @@ class Call(NamedTuple):
 async def answer(body: bytes, method: Method, *, language: str = "en") -> bytes | None:
     """Carry out one call or a batch, in order; None means that there is nothing to answer."""
     try:
-        value = loads(body)
+        value = loads(body, bytes_at=OUTPUT)
     except InvalidRequest as error:
         return _failure(b"null", error, language)
     if not isinstance(value, list):
@@ -56,7 +60,7 @@ def _refuse_batch(batch: list[Any]) -> InvalidRequest | None:
     if not batch:
         return NotACall(field="batch", reason="holds no call")
     if len(batch) > MAX_BATCH:
-        return TooLarge(field="batch", actual=len(batch), unit="calls", limit=MAX_BATCH)
+        return TooLarge(field="batch", actual=len(batch), unit=because("unit_calls"), limit=MAX_BATCH)
     return None
 
 

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from plumber_core.errors import TooLarge, Unavailable
 from plumber_core.model.limits import MAX_REQUEST_BODY
+from plumber_core.reasons import because
 
 MAX_HEADERS = 16 * 1024
 """Bytes of the request line and all headers together."""
@@ -17,7 +18,7 @@ HEADER_TIMEOUT = 15.0
 """Seconds from the connection, or from the last answer, to a whole header."""
 BODY_TIMEOUT = 60.0
 """Seconds for a whole body: a link of 300 kbit/s sends the largest in time."""
-MAX_ORIGINAL_BODY = 64 * 1024 * 1024
+MAX_ORIGINAL_BODY = 256 * 1024 * 1024
 """The original's agents send a step's whole output in one report; only a known agent may send this much."""
 MAX_AGENT_MESSAGE = 2 * 1024 * 1024
 
@@ -37,7 +38,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int = MAX_REQUEST_BOD
         async with asyncio.timeout(BODY_TIMEOUT):
             return await _rest(message, receive, limit)
     except TimeoutError:
-        raise Unavailable(reason="the body did not arrive in time") from None
+        raise Unavailable(reason=because("not_in_time")) from None
 
 
 async def _first(receive: Receive) -> Any:
@@ -45,7 +46,7 @@ async def _first(receive: Receive) -> Any:
         async with asyncio.timeout(BODY_TIMEOUT):
             return _present(await receive())
     except TimeoutError:
-        raise Unavailable(reason="the body did not arrive in time") from None
+        raise Unavailable(reason=because("not_in_time")) from None
 
 
 async def _rest(message: Any, receive: Receive, limit: int) -> bytes:
@@ -72,7 +73,7 @@ def _within(body: bytes, limit: int) -> bytes:
 
 def too_large(actual: int, limit: int) -> TooLarge:
     """Return the refusal of a body."""
-    return TooLarge(field="body", actual=actual, unit="bytes", limit=limit)
+    return TooLarge(field="body", actual=actual, unit=because("unit_bytes"), limit=limit)
 
 
 def content_length(scope: Scope) -> int:

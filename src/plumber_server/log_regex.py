@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from plumber_core.errors import InvalidRequest
+from plumber_core.reasons import because
 from plumber_server import regex_worker
 from plumber_server.log_text import Batch
 from plumber_server.regex_worker import LINE_LIMIT, SIZE
@@ -65,7 +66,7 @@ class Expression:
             async with asyncio.timeout(SECONDS_A_PIECE):
                 return await self._answer()
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
-            raise InvalidRequest(field="q", reason="this expression takes too long or too much memory") from error
+            raise InvalidRequest(field="q", reason=because("bad_expression")) from error
 
     async def _answer(self) -> bytes:
         assert self._process.stdin is not None and self._process.stdout is not None

@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import InvalidRequest
 from plumber_core.model.views import LogSlice
+from plumber_core.reasons import because
 from plumber_server.frames import PIECE, pieces
 from plumber_server.log_matching import Substring
 from plumber_server.log_regex import expression
@@ -73,7 +74,7 @@ async def search(plane: ControlPlane, attempt: str, query: Query) -> dict[str, A
     Raises: NotFound, InvalidRequest, Unavailable (the log broke off).
     """
     if not query.text or len(query.text) > MAX_QUERY or "\n" in query.text:
-        raise InvalidRequest(field="q", reason="must be one line of 1 to 1000 characters")
+        raise InvalidRequest(field="q", reason=because("bad_query", most=1000))
     first = await plane.read_log(attempt, 0, PIECE)
     count, hits = 0, list[int]()
     async with _finder(query) as find, aclosing(_batches(plane, attempt, first)) as batches:

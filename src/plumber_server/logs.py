@@ -13,6 +13,7 @@ from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import InvalidRequest
 from plumber_core.model.views import LogSlice
 from plumber_core.protocol.frames import HEADER, MAX_CHUNK, MAX_FRAME, STDERR, STDOUT
+from plumber_core.reasons import because
 from plumber_server.auth import declare
 from plumber_server.credentials import credential
 from plumber_server.frames import PIECE, stream_bytes, stream_text
@@ -48,7 +49,7 @@ def routes() -> list[ControllerRouterHandler]:
             return await _frames(plane, attempt, {"offset": offset, "line": line, "tail": tail}, limit)
         for field, value in (("offset", offset or None), ("line", line), ("tail", tail)):
             if value is not None:
-                raise InvalidRequest(field=field, reason="is only possible with format=frames")
+                raise InvalidRequest(field=field, reason=because("frames_only"))
         return await (_text if format == "text" else _raw)(plane, attempt, stream)
 
     @get("/logs/{attempt:str}/search", opt=declare("person"))

@@ -22,6 +22,7 @@ from plumber_core.errors import PlumberError, StartupError
 from plumber_core.locales import preferred_language
 from plumber_core.version import __version__
 from plumber_server.app import create_app
+from plumber_server.install import download
 from plumber_server.limits import MAX_AGENT_MESSAGE, LimitedHttp
 from plumber_server.log_setup import configure
 from plumber_server.own_address import UNKNOWN
@@ -39,8 +40,11 @@ _log = logging.getLogger(__name__)
 
 def main() -> None:
     """Run the server until SIGTERM or SIGINT; exit code 1 and one line when it cannot start."""
-    _parse_arguments()
+    options = make_parser().parse_args()
     try:
+        if options.verb == "wheels":
+            download.download(options)
+            return
         settings = load_settings()
         configure(debug=settings.debug)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -58,12 +62,18 @@ def _fail(error: PlumberError) -> None:
     sys.exit(1)
 
 
-def _parse_arguments() -> None:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
     about = "Serves Plumber. Settings come from the environment: DATABASE_URL, SERVER_PORT, PLUMBER_HOST, DEBUG, "
-    about += "PLUMBER_ADMIN_PASSWORD, PLUMBER_PUBLIC_URL, or from the TOML file that PLUMBER_CONFIG names."
+    about += (
+        "PLUMBER_ADMIN_PASSWORD, PLUMBER_PUBLIC_URL, PLUMBER_WHEELS, or from the TOML file that PLUMBER_CONFIG names."
+    )
     parser = argparse.ArgumentParser("plumber-server", description=about)
     parser.add_argument("--version", action="version", version=__version__)
-    parser.parse_args()
+    verbs = parser.add_subparsers(dest="verb", metavar="wheels")
+    about = "fetch the agent's packages for servers with another Python or machine and without a package index"
+    download.add_arguments(verbs.add_parser("wheels", help=about, description=about))
+    return parser
 
 
 async def serve(settings: Settings) -> None:
@@ -89,6 +99,8 @@ def _plumber(settings: Settings) -> Plumber:
         create_admin=True,
         public_url=settings.public_url or UNKNOWN,
         plugins=settings.plugins,
+        patience=settings.patience,
+        retention=settings.retention,
     )
 
 

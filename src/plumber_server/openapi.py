@@ -19,6 +19,7 @@ _FAILURES = {
     403: "The credential may not do this.",
     404: "What was named does not exist.",
     409: "The state has moved on.",
+    410: "It was deleted: it was older than what is kept.",
     413: f"The body is larger than {MAX_REQUEST_BODY} bytes, or a value over its limit.",
     429: "Too many tries; see Retry-After.",
     503: "Nothing was changed; try again in a moment.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from plumber_core.model.views import (
     StepExecutionView,
     TaskSummary,
 )
-from plumber_server.frames import output_text
+from plumber_server.frames import output_json
 from plumber_server.original_toml import with_header
 
 Complete = Callable[[Any], Any]
@@ -190,18 +191,23 @@ def _execution(execution: ExecutionSummary) -> dict[str, Any]:
     }
 
 
-async def get_execution(plane: ControlPlane, execution_id: str) -> dict[str, Any]:
-    """``plumber.execution.get``, with every step's complete output."""
+async def get_execution(plane: ControlPlane, execution_id: str) -> bytes:
+    """``plumber.execution.get`` as JSON, with every step's complete output."""
     execution = await plane.executions.show(execution=execution_id)
-    steps = [await _step(plane, step) for step in execution.steps]
-    return {"execution": {**_execution(execution), "steps": steps}}
+    steps = b",".join([await _step(plane, step) for step in execution.steps])
+    return b'{"execution":%b}' % _with(_execution(execution), "steps", b"[%b]" % steps)
 
 
-async def _step(plane: ControlPlane, step: StepExecutionView) -> dict[str, Any]:
+def _with(values: dict[str, Any], name: str, json_text: bytes) -> bytes:
+    """Return an object as JSON with one more value, which is JSON already."""
+    return b'%b,"%b":%b}' % (json.dumps(values).encode()[:-1], name.encode(), json_text)
+
+
+async def _step(plane: ControlPlane, step: StepExecutionView) -> bytes:
     last = step.attempts[-1] if step.attempts else None
     if last is not None and not last.log_complete:
         await _wait_for_log(plane, last)
-    return {
+    values = {
         "id": step.id,
         "step_index": step.index,
         "agent_id": step.host,
@@ -209,8 +215,8 @@ async def _step(plane: ControlPlane, step: StepExecutionView) -> dict[str, Any]:
         "command": step.command,
         "status": status_of(step.state),
         "exit_code": last.exit_code if last else None,
-        "output": await output_text(plane, last.id) if last else "",
     }
+    return _with(values, "output", await output_json(plane, last.id) if last else b'""')
 
 
 async def _wait_for_log(plane: ControlPlane, attempt: AttemptView) -> None:

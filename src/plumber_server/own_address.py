@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from litestar.types import Scope
@@ -34,5 +35,7 @@ class OwnAddress:
         if isinstance(answer, AgentCreated):
             return answer.model_copy(update={"config": self.complete(answer.config, scope)})
         if isinstance(answer, Enrolment):
-            return answer.model_copy(update={"command": answer.command.replace(UNKNOWN, self.of(scope))})
+            # A caller's Host header may hold anything, and the line is made to be pasted into a shell.
+            address = shlex.quote(self.of(scope))
+            return answer.model_copy(update={"command": answer.command.replace(UNKNOWN, address)})
         return answer

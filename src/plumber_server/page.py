@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gzip
 import html
 import mimetypes
 from pathlib import Path
@@ -16,6 +15,7 @@ from litestar.types import ControllerRouterHandler, Scope
 from plumber_core.errors import NotFound
 from plumber_server import index
 from plumber_server.auth import declare
+from plumber_server.compression import SMALLEST, VARY, gzipped, takes_gzip
 from plumber_server.credentials import header
 from plumber_server.own_address import OwnAddress
 
@@ -42,7 +42,6 @@ FOREVER = "public, max-age=31536000, immutable"
 """For files whose names hold their content's hash."""
 NOT_PAGES = ("api", "assets", "events", "health", "hooks", "install", "logs", "metrics", "ready", "rpc", "session")
 """First parts of addresses that never show the page: unknown ones below them stay 404."""
-_SMALLEST = 1024
 
 
 class File:
@@ -58,15 +57,15 @@ class File:
 
     @functools.cached_property
     def _packed(self) -> bytes | None:
-        if len(self._data) < _SMALLEST:
+        if len(self._data) < SMALLEST:
             return None
-        packed = gzip.compress(self._data, 9, mtime=0)
+        packed = gzipped(self._data, 9)
         return packed if len(packed) < len(self._data) else None
 
     def answer(self, scope: Scope, headers: dict[str, str]) -> Response[bytes]:
         """Return the file as this client takes it."""
-        headers = {**headers, "vary": "accept-encoding"}
-        if "gzip" in header(scope, b"accept-encoding") and self._packed is not None:
+        headers = headers | VARY
+        if takes_gzip(header(scope, b"accept-encoding")) and self._packed is not None:
             return Response(self._packed, media_type=self._kind, headers={**headers, "content-encoding": "gzip"})
         return Response(self._data, media_type=self._kind, headers=headers)
 

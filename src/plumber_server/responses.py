@@ -14,6 +14,7 @@ from litestar.types import Scope, Send
 from plumber_core.errors import InvalidRequest, NotFound, PlumberError, TooLarge
 from plumber_core.model.limits import MAX_REQUEST_BODY
 from plumber_core.protocol.peer import PeerError
+from plumber_core.reasons import because
 from plumber_server import language
 from plumber_server.errors import MethodNotAllowed, problem
 
@@ -89,5 +90,5 @@ def _of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Plumb
         first: Any = error.extra[0] if isinstance(error.extra, list) else error.extra
         return InvalidRequest(field=str(first.get("key", "request")), reason=str(first.get("message", "")))
     if error.status_code == 413:
-        return TooLarge(field="body", actual="more", unit="bytes", limit=MAX_REQUEST_BODY)
+        return TooLarge(field="body", actual="more", unit=because("unit_bytes"), limit=MAX_REQUEST_BODY)
     return InvalidRequest(field="request", reason=error.detail) if error.status_code < 500 else PlumberError()

@@ -15,8 +15,10 @@ from plumber_core.control.plane import ControlPlane
 from plumber_core.errors import TooLarge, Unauthenticated
 from plumber_core.model.limits import MAX_REQUEST_BODY
 from plumber_core.protocol.peer import Refused
+from plumber_core.reasons import because
 from plumber_server import auth, jsonrpc, language, openrpc
 from plumber_server.auth import declare
+from plumber_server.compression import packed
 from plumber_server.credentials import agent_token
 from plumber_server.errors import MethodNotAllowed
 from plumber_server.limits import MAX_ORIGINAL_BODY, content_length, read_body
@@ -82,7 +84,7 @@ async def _body(caller: Caller, receive: Receive) -> bytes:
     try:
         peer = await caller.plumber.agent_peer(agent_token(caller.scope))
     except (Unauthenticated, Refused):
-        raise TooLarge(field="body", actual=size, unit="bytes", limit=MAX_REQUEST_BODY) from None
+        raise TooLarge(field="body", actual=size, unit=because("unit_bytes"), limit=MAX_REQUEST_BODY) from None
     await peer.close()
     return await read_body(caller.scope, receive, MAX_ORIGINAL_BODY)
 
@@ -93,7 +95,8 @@ async def _reply(caller: Caller, send: Send, body: bytes | None) -> None:
     elif caller.refused and body.startswith(b"{"):
         await respond(send, 401, body, headers={"www-authenticate": "Bearer"})
     else:
-        await respond(send, 200, body)
+        small, headers = await packed(caller.scope, body)
+        await respond(send, 200, small, headers=headers)
 
 
 async def _call(caller: Caller, name: str, params: jsonrpc.Params, *, notification: bool) -> bytes:
@@ -118,7 +121,8 @@ async def _original(caller: Caller, method: OriginalMethod, params: jsonrpc.Para
     values = method.validate(params)
     if method.completes:
         values["complete"] = caller.complete
-    return json.dumps(await method.run(plane, **values)).encode()
+    answer = await method.run(plane, **values)
+    return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
 
 
 async def _as_agent(caller: Caller, method: OriginalMethod, params: jsonrpc.Params) -> object:

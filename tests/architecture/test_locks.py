@@ -11,6 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from plumber_server.install.packing import NEEDS, closure
+
 _ROOT = Path(__file__).parents[2]
 
 
@@ -53,3 +55,10 @@ def test_the_locks_agree() -> None:
 def test_every_pin_has_hashes(lock: str) -> None:
     entries = re.split(r"\n(?=\S)", (_ROOT / lock).read_text().strip())
     assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_agents_lock_fits() -> None:
+    pins = _pinned("src/plumber_server/install/agent.lock")
+    assert _misfits([text for text in _runtime() if canonicalize_name(Requirement(text).name) in NEEDS], pins) == []
+    assert pins.items() <= _pinned("requirements.lock").items()
+    assert set(closure(NEEDS)) == set(pins)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from plumber_core.app import Plumber
+from support.api import start
 from support.browser import Visitor, visiting
 from support.hand_agent import HandAgent, in_turns
 from support.programs import RunningServer, launch_server, opened
@@ -24,14 +25,10 @@ HOSTS, STEPS, LINES = 2000, 5, 200_000
 FAILING = 8
 
 
-def _await(work: Callable[[], Awaitable[Any]]) -> Any:
-    """Run coroutines in a thread: Playwright's own loop runs in this one."""
+def _await(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine in a thread: Playwright's own loop runs in this one."""
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(_as_coroutine(work))).result()
-
-
-async def _as_coroutine(work: Callable[[], Awaitable[Any]]) -> Any:
-    return await work()
+        pool.submit(asyncio.run, work).result()
 
 
 class Rollout:
@@ -57,7 +54,7 @@ class Rollout:
 def rollout(tmp_path_factory: pytest.TempPathFactory) -> Rollout:
     """The execution, in a database that no server has open yet."""
     found = Rollout(f"sqlite:///{tmp_path_factory.mktemp('counts') / 'plumber.db'}")
-    _await(found.seed)
+    _await(found.seed())
     return found
 
 
@@ -115,7 +112,7 @@ def test_a_large_matrix_is_one_read_and_few_elements(
     page.locator("[role=grid]").evaluate("grid => { grid.parentElement.scrollTop = grid.parentElement.scrollHeight }")
     expect(page.get_by_text(f"web-{HOSTS - 1:04}")).to_be_visible()
     assert page.get_by_role("row").count() <= 60
-    _await(lambda: _fail(server, rollout))
+    _await(_fail(server, rollout))
     expect(page.get_by_role("button", name=f"Failed {FAILING}", exact=True)).to_be_visible()
     assert len(traffic.of(matrix)) == 1, "a failure reads everything again"
 
@@ -129,9 +126,8 @@ async def _fail(server: RunningServer, rollout: Rollout) -> None:
 
 def test_a_long_log_is_read_in_few_small_pieces(someone: tuple[Visitor, Traffic], server: RunningServer) -> None:
     created = server.call("agent.create", name="printer")
-    source = json.dumps({"name": "loud", "on": "printer", "steps": [{"name": "print", "run": "true"}]})
-    execution = server.call("execution.start", source=source, format="json")["id"]
-    _await(lambda: _print(server, created["config"]["token"]))
+    execution = start(server, "true", on="printer")
+    _await(_print(server, created["config"]["token"]))
     visitor, traffic = someone
     page = visitor.page
     visitor.open(f"/executions/{execution}?layout=log&step=0")

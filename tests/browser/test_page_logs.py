@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from support.browser import Visitor
+from support.api import start
+from support.browser import ON_SQLITE, Visitor
 from support.programs import RunningServer
 
-pytestmark = pytest.mark.usefixtures("shared_agent")
+pytestmark = [ON_SQLITE, pytest.mark.usefixtures("shared_agent")]
 MOST_ELEMENTS = 2000
-
-
-def _start(server: RunningServer, *steps: dict[str, Any]) -> str:
-    source = json.dumps({"name": "logs", "on": "one", "steps": list(steps)})
-    return str(server.call("execution.start", source=source, format="json")["id"])
+SIDEWAYS = """() => {
+  const log = document.querySelector('[role=region].code')
+  return log.scrollWidth > log.clientWidth
+}"""
 
 
 def _wait_until_over(page: Page, state: str = "Succeeded") -> None:
@@ -41,7 +40,7 @@ def _asked(page: Page) -> dict[str, list[str]]:
 def test_a_million_lines_are_reached_at_both_ends_with_few_rows_on_the_page(
     inside: Visitor, shared_server: RunningServer
 ) -> None:
-    execution = _start(shared_server, {"name": "long", "run": "seq 1000000"})
+    execution = start(shared_server, {"name": "long", "run": "seq 1000000"})
     page = inside.page
     inside.open(f"/executions/{execution}?layout=log")
     _wait_until_over(page)
@@ -65,7 +64,7 @@ def test_following_rests_while_somebody_reads_and_the_search_stays(
 ) -> None:
     gate, end = tmp_path / "gate", tmp_path / "end"
     run = f"seq -f 'first %g' 300; until [ -e {gate} ]; do sleep 0.05; done; seq -f 'second %g' 300"
-    execution = _start(
+    execution = start(
         shared_server, {"name": "live", "run": f"{run}; until [ -e {end} ]; do sleep 0.05; done; echo last"}
     )
     page = inside.page
@@ -100,7 +99,7 @@ def test_a_page_has_one_stream_of_events_and_repeats_nothing_after_it_broke(
 ) -> None:
     gate = tmp_path / "gate"
     run = f"echo before; until [ -e {gate} ]; do sleep 0.05; done; echo after"
-    execution = _start(shared_server, {"name": "live", "run": run})
+    execution = start(shared_server, {"name": "live", "run": run})
     page = inside.page
     streams: list[str] = []
     inside.open("/system")
@@ -126,7 +125,7 @@ def test_a_page_has_one_stream_of_events_and_repeats_nothing_after_it_broke(
 def test_a_link_to_a_line_is_made_by_keyboard_and_belongs_to_its_log(
     inside: Visitor, shared_server: RunningServer
 ) -> None:
-    execution = _start(shared_server, {"name": "a", "run": "seq 500"}, {"name": "b", "run": "seq 500"})
+    execution = start(shared_server, {"name": "a", "run": "seq 500"}, {"name": "b", "run": "seq 500"})
     page = inside.page
     inside.open(f"/executions/{execution}?layout=log&step=0")
     _wait_until_over(page)
@@ -154,7 +153,7 @@ def test_the_first_error_is_the_first_line_of_standard_error_when_none_is_called
     inside: Visitor, shared_server: RunningServer
 ) -> None:
     run = "seq 2000; echo 'it went wrong' >&2; seq 2000; echo 'more of it' >&2; exit 3"
-    execution = _start(shared_server, {"name": "silent", "run": run})
+    execution = start(shared_server, {"name": "silent", "run": run})
     page = inside.page
     inside.open(f"/executions/{execution}?layout=log")
     _wait_until_over(page, "Failed")
@@ -164,7 +163,7 @@ def test_the_first_error_is_the_first_line_of_standard_error_when_none_is_called
 
 
 def test_groups_of_equal_output_are_found_by_host_and_copied(inside: Visitor, shared_server: RunningServer) -> None:
-    execution = _start(shared_server, {"name": "say", "run": "echo one; echo two"})
+    execution = start(shared_server, {"name": "say", "run": "echo one; echo two"})
     page = inside.page
     inside.context.grant_permissions(["clipboard-read", "clipboard-write"])
     inside.open(f"/executions/{execution}?layout=collated")
@@ -181,7 +180,7 @@ def test_groups_of_equal_output_are_found_by_host_and_copied(inside: Visitor, sh
 
 
 def test_the_end_of_wrapped_lines_is_in_sight(inside: Visitor, shared_server: RunningServer) -> None:
-    execution = _start(
+    execution = start(
         shared_server, {"name": "wide", "run": "for n in $(seq 12); do seq -s ' ' 150; done; echo the end"}
     )
     page = inside.page
@@ -191,3 +190,33 @@ def test_the_end_of_wrapped_lines_is_in_sight(inside: Visitor, shared_server: Ru
     page.get_by_role("button", expanded=False).filter(has_text="one").last.click()
     expect(_line(page, 13)).to_be_in_viewport()
     expect(_region(page).get_by_text("the end", exact=True)).to_be_in_viewport()
+
+
+def test_a_log_has_times_marks_and_wrap_and_can_be_taken_along(inside: Visitor, shared_server: RunningServer) -> None:
+    run = r"printf '\033[31mred\033[0m 10%%\r\033[31mred\033[0m 99%%\n'; seq -s ' ' 400; echo wrong >&2"
+    execution = start(shared_server, {"name": "say", "run": run})
+    page = inside.page
+    inside.resize(1100)
+    inside.open(f"/executions/{execution}?layout=log&step=0")
+    _wait_until_over(page)
+    rows = _region(page).locator("[data-index]")
+    expect(rows.nth(0)).to_contain_text("red 99%")
+    red = rows.nth(0).get_by_text("red", exact=True)
+    assert red.evaluate("it => getComputedStyle(it).color !== getComputedStyle(it.parentElement).color")
+    expect(rows.filter(has_text="wrong")).to_contain_text("Standard error:")
+    wrap = page.get_by_role("button", name="Wrap", exact=True)
+    expect(wrap).to_have_attribute("aria-pressed", "true")
+    assert not page.evaluate(SIDEWAYS)
+    page.keyboard.press("w")
+    expect(wrap).to_have_attribute("aria-pressed", "false")
+    assert page.evaluate(SIDEWAYS)
+    expect(rows.nth(0).locator("time")).to_have_count(0)
+    page.get_by_role("button", name="Times").click()
+    expect(rows.nth(0).locator("time")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d\.\d{3}$"))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the log").click()
+    raw = Path(download.value.path()).read_bytes()
+    assert b"wrong\n" in raw and b"\x1b[31mred\x1b[0m 10%\r" in raw
+    with page.expect_popup() as text:
+        page.get_by_role("link", name="Open as text").click()
+    expect(text.value.locator("body")).to_contain_text("99%")

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 
-from support.browser import Visitor
+from playwright.sync_api import expect
 
+from support.api import ended, start
+from support.browser import ON_SQLITE, Visitor
+from support.programs import RunningAgent
+
+pytestmark = ON_SQLITE
 LOGIN = re.compile(r"/login(\?to=.*)?$")
 
 
@@ -39,6 +44,41 @@ def test_a_session_that_ends_elsewhere_asks_for_a_login_and_comes_back(visitor: 
     visitor.page.wait_for_url(LOGIN, wait_until="commit")
     visitor.log_in()
     assert visitor.page.url.endswith("/fleet")
+
+
+def test_a_session_that_ends_while_an_execution_is_watched_comes_back_to_the_same_line(
+    visitor: Visitor, shared_agent: RunningAgent
+) -> None:
+    execution = start(visitor.server, "seq 300")
+    ended(visitor.server, execution)
+    place = f"/executions/{execution}?layout=log&step=0&line=250"
+    visitor.open(place)
+    visitor.log_in()
+    page = visitor.page
+    line = page.get_by_role("button", name="Link to line 250", exact=True)
+    expect(line).to_be_visible()
+    visitor.context.clear_cookies()
+    page.keyboard.press("s")
+    page.keyboard.type("29")
+    page.wait_for_url(LOGIN, wait_until="commit")
+    visitor.log_in()
+    assert page.url == f"{visitor.server.url}{place}"
+    expect(line).to_be_in_viewport()
+
+
+def test_a_session_that_ends_while_a_task_is_edited_comes_back_to_what_was_typed(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.open("/tasks/new")
+    visitor.log_in()
+    page.get_by_role("textbox", name="Name").first.fill("half-done")
+    visitor.context.clear_cookies()
+    page.keyboard.press("Control+s")
+    page.wait_for_url(LOGIN, wait_until="commit")
+    visitor.log_in()
+    expect(page.get_by_text("Your unsaved changes are back.")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Name").first).to_have_value("half-done")
+    page.get_by_role("button", name="Discard them").click()
+    expect(page.get_by_role("textbox", name="Name").first).not_to_have_value("half-done")
 
 
 def test_logging_out_ends_the_session_on_the_server(visitor: Visitor) -> None:

@@ -99,6 +99,23 @@ def test_a_command_runs_everywhere_and_its_failure_is_the_exit_code(cli: Cli) ->
     assert "web-2 ✗ command  exit 3" in answer.stdout
 
 
+def test_who_matches_a_target_who_nearly_does_and_why_not(cli: Cli) -> None:
+    answer = cli("agent", "match", "role=web and not web-2")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[0] == "1 match, 1 of them are online."
+    shown = {line.split()[0]: line for line in answer.stdout.splitlines()[2:]}
+    assert shown["web-1"].split() == ["web-1", "yes"]
+    assert "not web-2: its name is web-2" in shown["web-2"]
+    near = cli("agent", "match", "rolle=web", "-o", "json")
+    assert near.returncode == 1
+    assert json.loads(near.stdout)["unknown"] == [{"word": "rolle", "nearest": "role"}]
+    chinese = cli("agent", "match", "rolle=web and cpus>=1", LANG="zh_CN.UTF-8")
+    assert "没有节点具有 rolle。是不是想写 role？" in chinese.stdout
+    wrong = cli("agent", "match", "role=web adn x")
+    assert wrong.returncode == 2
+    assert "column 10: expected and, or, or the end, found adn (write and)" in wrong.stderr
+
+
 def test_problems_of_a_file_stand_at_their_lines(cli: Cli) -> None:
     (cli.folder / "bad.yaml").write_text("name: x\nstep: []\n")
     answer = cli("task", "apply", "-f", "bad.yaml")
@@ -198,3 +215,39 @@ def test_a_file_runs_without_a_server(cli: Cli) -> None:
     assert answer.returncode == 1
     assert "│ hello\n" in answer.stdout
     assert "exit 4" in answer.stdout
+
+
+def test_a_target_is_given_a_name_used_and_forgotten(cli: Cli) -> None:
+    saved = cli("group", "save", "pages", "role=web and not web-2", "--description", "who serves pages")
+    assert (saved.returncode, saved.stdout) == (0, "group:pages means 1 of the agents now.\n"), saved.stderr
+    assert json.loads(cli("agent", "match", "group:pages", "-o", "json").stdout)["names"] == ["web-1"]
+    [listed] = json.loads(cli("group", "list", "-o", "json").stdout)
+    assert (listed["expression"], listed["total"]) == ("role=web and not web-2", 1)
+    refused = cli("group", "save", "pages", "group:page", LANG="zh_CN.UTF-8")
+    assert refused.returncode != 0 and "没有分组 page，最接近的是 pages" in refused.stderr
+    assert cli("group", "delete", "pages").stdout == "Deleted pages.\n"
+    assert cli("agent", "match", "group:pages").returncode != 0
+
+
+CHOICES = """\
+name: choices
+params:
+  parts: {type: multi-enum, choices: [api, web, db], default: [web]}
+  where: {type: target, required: true}
+  loud: {type: bool, default: false}
+steps:
+  - {name: say, on: "${{ params.where }}", run: 'echo $parts $loud'}
+"""
+
+
+def test_values_are_chosen_from_many_and_remembered_for_whoever_ran_it(cli: Cli) -> None:
+    (cli.folder / "choices.yaml").write_text(CHOICES)
+    assert cli("task", "apply", "-f", "choices.yaml").returncode == 0
+    run = cli("task", "run", "choices", "-p", "parts=db,api", "-p", "where=web-2", "--watch")
+    assert run.returncode == 0 and "web-2 │ db api false\n" in run.stdout, run.stderr
+    again = cli("task", "run", "choices", "--last", "-p", "loud=true", "--watch")
+    assert again.returncode == 0 and "web-2 │ db api true\n" in again.stdout, again.stderr
+    refused = cli("task", "run", "choices", "-p", "where=web-2", "-p", "parts=wep")
+    assert refused.returncode != 0 and "perhaps web" in refused.stderr
+    mine, nobodys = (cli.json("execution", "list", "--task", "choices", "--by", by)["items"] for by in ("admin", "eve"))
+    assert (len(mine), nobodys) == (2, [])

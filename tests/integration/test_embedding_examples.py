@@ -24,7 +24,7 @@ def test_the_script_runs_three_steps_in_order(processes: Processes) -> None:
 def test_a_host_application_serves_plumber_beside_its_own_routes(example: str, processes: Processes) -> None:
     port = free_port()
     options = ["--app-dir", EXAMPLES, "--port", str(port), "--log-level", "warning"]
-    processes.start(
+    host = processes.start(
         example,
         [sys.executable, "-m", "uvicorn", *options, f"{example}:app"],
         DATABASE_URL=f"sqlite:///{processes.folder}/ops.db",
@@ -35,6 +35,7 @@ def test_a_host_application_serves_plumber_beside_its_own_routes(example: str, p
         assert begun["state"] == "succeeded"
         assert client.post("/plumber/api/execution.show", json={"execution": begun["id"]}).status_code == 401
         assert client.get("/plumber/openapi.json").json()["openapi"].startswith("3.1")
+    assert "Warning" not in host.output()
 
 
 def _health(client: httpx.Client) -> int:

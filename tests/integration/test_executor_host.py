@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from plumber_core.runner.spool import discard
+from plumber_core.runner.spares import Spares
 from support.plugin_packages import install_plugin
 
 GREET = '''
@@ -264,7 +264,7 @@ async def test_script_is_its_owners_and_goes_with_the_attempt(host: Host) -> Non
     result = await host.run("script", script=script, args=["a b"])
     path = host.output.with_suffix(".script")
     assert result.stdout.decode() == f"{[str(path), 'a b']} 0o100700\n"
-    discard(str(host.folder), "attempt")
+    Spares(str(host.folder)).discard(str(host.folder), "attempt", shared=False)
     assert not path.exists()
 
 

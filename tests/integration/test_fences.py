@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import event
 
 from plumber_core.app import Plumber
 from plumber_core.engine.reap import notice_silence
@@ -30,6 +34,10 @@ async def test_the_first_report_wins_and_the_same_again_is_a_duplicate(plumber: 
     assert (await agent.report(attempt, state="failed", exit_code=9)).status == "conflict"
     step = await only_step(plumber, execution)
     assert (step.state, step.attempts[0].exit_code) == ("succeeded", 0)
+    late = step.attempts[0].late
+    assert late is not None and (late["state"], late["exit_code"]) == ("failed", 9)
+    kinds = [event.kind for event in await plumber._engine.store.events_after("0.0", execution, 100)]
+    assert kinds.count("step.conflict") == 1
 
 
 async def test_an_agent_cannot_report_what_is_not_its_own(plumber: Plumber) -> None:
@@ -124,6 +132,18 @@ async def test_an_agent_without_its_memory_has_lost_what_it_ran(plumber: Plumber
     assert (step.state, step.attempts[0].error) == ("lost", "state_lost")
 
 
+async def test_a_first_greeting_that_comes_late_loses_nothing(plumber: Plumber) -> None:
+    """It shows no token, as that of an agent without its memory, but it is of the state folder that works."""
+    agent = await ScriptedAgent.create(plumber, "a")
+    await agent.connect(install="folder")
+    execution = await start(plumber, ONE)
+    attempt = (await agent.take()).attempt
+    late = ScriptedAgent(plumber, agent.config)
+    assert (await late.hello(install="folder", token=None)).status == "stale"
+    assert (await agent.report(attempt)).status == "recorded"
+    assert await states(plumber, execution) == ["succeeded"]
+
+
 async def test_silence_is_unreachable_then_lost_and_the_late_truth_stands_beside_it(
     plumber: Plumber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,20 +151,23 @@ async def test_silence_is_unreachable_then_lost_and_the_late_truth_stands_beside
     execution = await start(plumber, ONE)
     attempt = (await agent.take()).attempt
     await agent.disconnect()
-    monkeypatch.setattr(limits, "lease", lambda heartbeat: 0.0)
+    monkeypatch.setattr(limits.Patience, "lease_at", lambda self, heartbeat: -1.0)
     await notice_silence(plumber._engine)
     assert await states(plumber, execution) == ["unreachable"]
     await agent.connect()
     assert await states(plumber, execution) == ["running"]
     await agent.disconnect()
     await notice_silence(plumber._engine)
-    monkeypatch.setattr(limits, "LOST_AFTER", 0.0)
+    plumber._engine.patience = limits.Patience(lost_after=-1.0)
     await notice_silence(plumber._engine)
     assert await states(plumber, execution) == ["lost"]
     await agent.connect()
-    assert (await agent.report(attempt, state="succeeded")).status == "conflict"
+    assert (await agent.report(attempt, b"late\n", state="succeeded")).status == "late"
+    assert (await agent.report(attempt, b"late\n", state="succeeded")).status == "duplicate"
+    assert (await agent.report(attempt, state="failed", exit_code=1)).status == "conflict"
     step = await only_step(plumber, execution)
     assert step.state == "lost" and step.attempts[0].error == "agent_silent"
+    assert step.attempts[0].late is not None and step.attempts[0].late["exit_code"] == 0
 
 
 async def test_cancel_ends_what_waits_asks_what_runs_and_the_truth_wins(plumber: Plumber) -> None:
@@ -185,6 +208,7 @@ async def test_cancel_of_what_waits_for_its_agent_ends_at_once(plumber: Plumber)
 async def test_cancel_and_report_in_the_same_moment_end_the_execution_every_time(plumber: Plumber) -> None:
     agent = await ScriptedAgent.create(plumber, "a")
     for _ in range(20):
+        await agent.beat()
         execution = await start(plumber, ONE, Step(name="two", run="2"))
         attempt = (await agent.take()).attempt
         cancelled, reported = await asyncio.gather(
@@ -197,6 +221,28 @@ async def test_cancel_and_report_in_the_same_moment_end_the_execution_every_time
         while not agent.inbox.empty():
             agent.inbox.get_nowait()
         agent.held.clear()
+
+
+async def test_who_sees_the_counters_of_a_cancel_sees_the_cancel(postgres_url: str) -> None:
+    """It is committed between the two reads: a decision from such a mixture would pass its guard and end nothing."""
+    async with Plumber(postgres_url, local_agent=False) as plumber:
+        await ScriptedAgent.create(plumber, "a")
+        execution = await start(plumber, ONE, Step(name="two", run="2"))
+        database = plumber._store.database
+        cancelled: list[str] = []
+
+        def cancel_meanwhile(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if not cancelled and ("FROM progress" in statement or "FROM executions" in statement):
+                cancelled.append(statement)
+                with psycopg.connect(postgres_url) as other:
+                    other.execute("UPDATE progress SET control = control + 1")
+                    other.execute("UPDATE executions SET cancel_requested = true")
+
+        for pool in (database._single, database._engine):  # type: ignore[attr-defined]
+            event.listen(pool.sync_engine, "after_cursor_execute", cancel_meanwhile)
+        loaded = await plumber._store.load(execution)
+        assert loaded is not None and cancelled
+        assert loaded[0].cancel_requested or loaded[2][0].control == 0
 
 
 async def test_a_log_is_appended_by_offset_without_gap_or_repeat(plumber: Plumber) -> None:
@@ -274,3 +320,60 @@ async def test_a_rotated_credential_ends_the_old_one_at_its_first_use(plumber: P
     await renewed.hello()
     with pytest.raises(Refused):
         await agent.hello()
+
+
+async def _log_state(plumber: Plumber, attempt: str) -> str:
+    found = await plumber._engine.store.step_of(attempt)
+    assert found is not None
+    return found[1].log_state
+
+
+@pytest.mark.parametrize("tail", [False, True])
+@pytest.mark.parametrize("began_elsewhere", [False, True])
+async def test_a_log_is_checked_as_it_comes_and_read_again_only_where_it_began_elsewhere(
+    plumber: Plumber, tail: bool, began_elsewhere: bool
+) -> None:
+    agent = await ScriptedAgent.create(plumber, "a")
+    await start(plumber, ONE)
+    attempt = (await agent.take()).attempt
+    one, two = encode_frame(STDOUT, 1, b"first\n"), encode_frame(STDOUT, 2, b"second\n")
+    await agent.append(attempt, 0, one)
+    if began_elsewhere:
+        plumber._logs._digests.forget([attempt])
+    if not tail:
+        await agent.append(attempt, len(one), two)
+    reads = 0
+    store, read = plumber._engine.store, plumber._engine.store.read_log
+
+    async def count(*arguments: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await read(*arguments)
+
+    store.read_log = count  # type: ignore[method-assign]
+    digest = hashlib.sha256(b"first\nsecond\n").hexdigest()
+    whole = len(one + two)
+    outcome = Outcome("succeeded", exit_code=0, log_end=whole, sha256_stdout=digest)
+    offset, rest = (len(one), two) if tail else (0, b"")
+    assert agent.peer is not None
+    await agent.peer.report(Report(agent.session, attempt, outcome, 1, offset, rest))
+
+    async def is_verified() -> bool:
+        return await _log_state(plumber, attempt) == "verified"
+
+    await wait_until(is_verified)
+    assert (reads > 0) == began_elsewhere
+
+
+async def test_a_new_credential_decides_between_two_copies(plumber: Plumber) -> None:
+    agent = await ScriptedAgent.create(plumber, "a")
+    execution = await start(plumber, ONE)
+    attempt = (await agent.take()).attempt
+    clone = ScriptedAgent(plumber, agent.config, incarnation=agent.incarnation, token=agent.token)
+    await clone.connect()
+    assert (await agent.hello(nonce="of the original")).status == "conflict"
+    real = ScriptedAgent(plumber, await plumber.agents.rotate(agent="a"), incarnation=9, token=agent.token)
+    real.held[attempt] = "running"
+    await real.connect()
+    assert (await real.report(attempt)).status == "recorded"
+    assert (await show(plumber, execution)).state == "succeeded"

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
 from plumber_core.app import Plumber
-from plumber_core.model.states import StepState
+from plumber_core.model.states import Actor, StepEvent
 from plumber_core.storage import hot
 from plumber_core.storage.dialects.hot_connections import OPTIONS
 from plumber_core.storage.script import Script
+from plumber_core.storage.store import dispatch
 
-END = hot.end_step(
-    (StepState.RUNNING,), tail=True, lane_ends=True, skip_lane=False, skip_rest=False, starts=True, execution=True
+_ALL = {"tail": True, "lane_ends": True, "skip_lane": False, "skip_rest": False, "starts": True, "execution": True}
+_PLAIN = {"counts_failures": False, "opens": False, "leader": False}
+END = hot.end_step(StepEvent.SUCCEED, Actor.AGENT, **_ALL, **_PLAIN, retry=False)
+RETRY = hot.end_step(StepEvent.FAIL, Actor.AGENT, **_ALL, **_PLAIN, retry=True)
+OPEN = hot.end_step(StepEvent.FAIL, Actor.AGENT, **_ALL, counts_failures=True, opens=True, leader=True, retry=False)
+
+
+def _claim() -> Any:
+    sql = str(dispatch._PG_CLAIM)
+    names = tuple(dict.fromkeys(re.findall(r"(?<!:):(\w+)", sql)))
+    numbered = re.sub(r"(?<!:):(\w+)", lambda found: f"${names.index(found[1]) + 1}", sql)
+    return SimpleNamespace(postgresql=(numbered.encode(), names))
+
+
+@pytest.mark.parametrize(
+    "script", [hot.SUBMIT, END, RETRY, OPEN, _claim()], ids=["submit", "end", "retry", "open", "claim"]
 )
-
-
-@pytest.mark.parametrize("script", [hot.SUBMIT, END], ids=["submit", "end"])
 async def test_no_hot_write_reads_a_whole_table(postgres_url: str, script: Script) -> None:
     """The plan is made once, perhaps on empty tables, and kept: it must be right for full ones."""
     async with Plumber(postgres_url, local_agent=False):

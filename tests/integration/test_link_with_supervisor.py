@@ -29,7 +29,7 @@ class Link:
     def __init__(self, folder: Path, server: ScriptedServer, **options: Any) -> None:
         self.server, self.folder = server, folder
         self.client: SupervisorClient | None = None
-        self._attach = functools.partial(SupervisorClient.attach, folder, idle_exit=0.2)
+        self._attach = functools.partial(SupervisorClient.attach, folder, idle_exit=0.2, keep=0)
         self.loop = AgentLoop(self.attach, server.connect, SessionChain(folder), workdir=folder, **options)
         self.task = asyncio.create_task(self.loop.run())
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, event
 
 from plumber_client import AsyncClient
 from plumber_core.app import Plumber
+from plumber_core.engine.log_reading import LEAD
 from plumber_core.errors import InvalidRequest, NotFound
 from plumber_core.model.task import Step
 from plumber_core.model.views import LogSlice
@@ -106,6 +107,19 @@ async def test_a_line_is_found_from_its_beginning_over_many_rows(log: StoredLog)
     assert (await log.read(line=LINES + 1)).offset > len(row(0))
     with pytest.raises(InvalidRequest, match="the log has 6 lines"):
         await log.read(line=LINES + 2)
+
+
+async def test_a_line_of_a_large_row_brings_what_a_screen_shows_and_no_more(log: StoredLog) -> None:
+    large = [b"".join(row(number) for number in range(first, first + ROWS)) for first in (0, ROWS, 2 * ROWS)]
+    await log.append(*large)
+    frame, limit, last = len(encode_frame(STDOUT, 0, b"line 1000\n")), 2000, ROWS * LINES - 1
+    for wanted in (0, 900, last, last + 1, 2 * last):
+        piece = await log.read(line=wanted, limit=limit)
+        said = lines(piece.data)
+        assert said[wanted - piece.line] == f"line {wanted}"
+        assert len(piece.data) <= LEAD + limit + 2 * frame
+        assert len("\n".join(said[wanted - piece.line :])) >= limit // 3, "little follows the line"
+        assert wanted - piece.line >= min(LEAD // frame - 1, wanted % (last + 1)), "little stands above the line"
 
 
 async def test_the_tail_begins_at_a_frame_so_many_bytes_before_the_end(log: StoredLog) -> None:

@@ -18,6 +18,7 @@ from plumber_core.errors import (
     WrongPassword,
 )
 from plumber_core.model.task import Step
+from plumber_core.protocol.messages import ExecutorInfo
 from plumber_core.protocol.peer import Refused
 from support.embedded import show, start
 from support.scripted_agent import ScriptedAgent
@@ -126,6 +127,12 @@ async def test_a_rerun_takes_the_revision_and_the_parameters_of_then(plumber: Pl
     again = await plumber.executions.rerun(execution=begun.id)
     spec = (await agent.take()).spec
     assert (again.revision, spec.params["run"], spec.env["v"]) == (1, "old", "7")
+
+
+async def test_what_was_never_saved_cannot_be_run_again_and_says_so(plumber: Plumber) -> None:
+    await ScriptedAgent.create(plumber, "a")
+    with pytest.raises(Conflict, match="test was run without being saved"):
+        await plumber.executions.rerun(execution=await start(plumber, Step(name="one", run="1")))
 
 
 async def test_agents_are_found_by_expression_and_names_are_unique(plumber: Plumber) -> None:
@@ -260,3 +267,22 @@ async def test_without_a_credential_only_public_operations_answer(plumber: Plumb
             await call()
     with pytest.raises(Unauthenticated):
         await anonymous.read_log("x")
+
+
+async def test_a_step_of_a_type_that_nobody_knows_is_refused_when_it_is_saved_or_started(plumber: Plumber) -> None:
+    source = "name: t\non: all\nsteps:\n  - {name: one, uses: htp, with: {url: 'http://localhost'}}\n"
+    for call in (plumber.tasks.apply, plumber.executions.start):
+        with pytest.raises(ValidationFailed) as caught:
+            await call(source=source)
+        [problem] = caught.value.arguments["problems"]
+        assert (problem["code"], problem["line"], problem["nearest"]) == ("unknown_executor", 4, "http")
+    agent = ScriptedAgent(plumber, (await plumber.agents.create(name="new")).config)
+    schema = {"properties": {"url": {"type": "string"}}, "required": ["url"]}
+    await agent.connect(executors=(ExecutorInfo("htp", schema, "Speaks a protocol of its own."),))
+    assert (await plumber.tasks.validate(source=source)).problems == []
+    assert (await plumber.tasks.apply(source=source)).name == "t"
+    problems = (await plumber.tasks.validate(source=source.replace("url:", "ulr:"))).problems
+    assert [(problem.code, problem.nearest) for problem in problems] == [
+        ("missing_with", None),
+        ("unknown_with", "url"),
+    ]

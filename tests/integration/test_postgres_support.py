@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from support import pgfiles
-from support.postgres import OwnServer, Server, fresh_database
+from support.postgres import OwnServer, Server, fresh_database, running_server
 from support.waiting import wait_until_sync
 
 _HERE = Path(__file__).parent.parent
@@ -24,9 +24,11 @@ _HERE = Path(__file__).parent.parent
 _AS_NOBODY = """
 import os, pwd, sys
 from support.postgres import main
+import support.standby
 main()
 nobody = pwd.getpwnam("nobody")
 os.setgroups([]); os.setgid(nobody.pw_gid); os.setuid(nobody.pw_uid)
+support.standby.main()
 sys.exit(main())
 """
 
@@ -35,7 +37,7 @@ import sys
 from support.postgres import OwnServer
 server = OwnServer()
 server.start()
-print(server._folder, flush=True)
+print(server.folder, flush=True)
 sys.stdin.read()
 """
 
@@ -69,6 +71,16 @@ def test_each_database_is_empty_and_dropped(postgres_server: Server) -> None:
         psycopg.connect(url)
 
 
+def test_a_server_that_is_named_is_used_and_left_as_it_was(
+    postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLUMBER_TEST_DATABASE_URL", postgres_server.url())
+    with running_server() as named, fresh_database(named) as url, psycopg.connect(url) as connection:
+        row = connection.execute("SELECT current_setting('data_directory')").fetchone()
+    with psycopg.connect(postgres_server.url()) as connection:
+        assert connection.execute("SELECT current_setting('data_directory')").fetchone() == row
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_works_for_root_and_for_an_ordinary_user(shared_folder: Path) -> None:
     package = pgfiles.find_package()
@@ -79,6 +91,7 @@ def test_works_for_root_and_for_an_ordinary_user(shared_folder: Path) -> None:
     assert process.returncode == 0, errors
     assert [line.rpartition(" ")[2] for line in output.splitlines()] == [
         "0",
+        "[(1,)]",
         str(pwd.getpwnam("nobody").pw_uid),
     ]
     assert not list(shared_folder.glob(f"{pgfiles.PREFIX}*"))

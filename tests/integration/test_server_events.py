@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from plumber_client._sse import HELLO, Message, SseParser, read_message
+from plumber_client._sse import Message, SseParser, read_message
 from plumber_core.model.views import Event, LogGrowth
 from plumber_server import events
 from support.fake_plumber import PERSON, FakePlumber
@@ -44,7 +44,7 @@ async def read(url: str, count: int, *, query: str = "?execution=e1", **headers:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         async for chunk in answer.aiter_bytes():
-            items += [read_message(message) for message in parser.feed(chunk) if message.kind != HELLO]
+            items += [item for message in parser.feed(chunk) if (item := read_message(message)) is not None]
             if len(items) >= count:
                 break
     return items, parser

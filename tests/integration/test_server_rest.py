@@ -39,7 +39,7 @@ async def test_an_operation_gets_typed_arguments_and_answers_json(plumber: Any) 
     answer = await post(plumber, "/api/execution.list", {"state": "running", "limit": 5})
     assert answer.status_code == 200
     assert answer.json()["items"][0]["id"] == "e1"
-    wanted = {"task": None, "state": ExecutionState.RUNNING, "search": "", "limit": 5, "cursor": None}
+    wanted = {"task": None, "state": ExecutionState.RUNNING, "search": "", "by": None, "limit": 5, "cursor": None}
     assert plumber.calls == [("execution.list", wanted)]
 
 
@@ -167,7 +167,7 @@ async def test_the_document_describes_every_operation(plumber: Any) -> None:
     described = {method["post"]["operationId"] for method in document["paths"].values()}
     assert described == set(operations())
     apply = document["paths"]["/api/task.apply"]["post"]
-    assert set(apply["responses"]) == {"200", "400", "401", "403", "404", "409", "413", "429", "503"}
+    assert set(apply["responses"]) == {"200", "400", "401", "403", "404", "409", "410", "413", "429", "503"}
     assert apply["security"] == [{"bearer": []}]
     assert document["components"]["schemas"]["TaskApplyIn"]["additionalProperties"] is False
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
+from litestar import Litestar
 
 from plumber_core.app import Plumber
+from plumber_core.config import Settings
 from plumber_server import create_app
 from support.fake_plumber import FakePlumber
 from support.web_server import asgi_client
@@ -106,6 +109,62 @@ async def test_another_site_can_neither_log_in_nor_write(person: httpx.AsyncClie
     await _log_in(person)
     refused = await person.post("/api/session.whoami", json={}, headers=headers)
     assert refused.status_code == 403 and refused.json()["code"] == "cross_site"
+
+
+PUBLIC = "https://ops.example/plumber"
+HOST, REWRITTEN = "plumber.test", "10.0.0.5:52281"
+OWN_ORIGINS = [
+    (None, HOST, "http://plumber.test"),
+    (None, HOST, "https://plumber.test"),
+    (PUBLIC, HOST, "http://plumber.test"),
+    (PUBLIC, REWRITTEN, "https://ops.example"),
+    (PUBLIC, REWRITTEN, "https://ops.example:443"),
+    (PUBLIC, REWRITTEN, "https://OPS.example"),
+    (PUBLIC, REWRITTEN, "http://10.0.0.5:52281"),
+    ("http://ops.example:8080", REWRITTEN, "http://ops.example:8080"),
+]
+FOREIGN_ORIGINS = [
+    (None, HOST, "null"),
+    (None, "", "null"),
+    (None, HOST, "https://ops.example"),
+    (None, HOST, "http://plumber.test:8080"),
+    (None, HOST, "http://plumber.test.evil.example"),
+    (None, HOST, "http://plumber.test@evil.example"),
+    (None, HOST, "http://evil.example/plumber.test"),
+    (PUBLIC, REWRITTEN, "null"),
+    (PUBLIC, REWRITTEN, "http://ops.example"),
+    (PUBLIC, REWRITTEN, "https://ops.example:8443"),
+    (PUBLIC, REWRITTEN, "https://ops.example:port"),
+    (PUBLIC, REWRITTEN, "https://ops.example.evil.example"),
+    (PUBLIC, REWRITTEN, "https://evil.example"),
+]
+
+
+@pytest.mark.parametrize(("public_url", "host", "origin"), OWN_ORIGINS)
+async def test_the_page_may_write_from_every_address_of_its_own(public_url: str | None, host: str, origin: str) -> None:
+    assert await _written_from(public_url, host, origin) == ["", ""]
+
+
+@pytest.mark.parametrize(("public_url", "host", "origin"), FOREIGN_ORIGINS)
+async def test_no_other_origin_may_write(public_url: str | None, host: str, origin: str) -> None:
+    assert await _written_from(public_url, host, origin) == ["cross_site"] * 2
+
+
+async def _written_from(public_url: str | None, host: str, origin: str) -> list[str]:
+    """Write with a session's cookie, as a page of this origin does; return the errors' codes."""
+    headers = {**OWN, "Host": host, "Origin": origin, "Cookie": "plumber_session=plm_person"}
+    async with asgi_client(_app(public_url)) as client:
+        rest = (await client.post("/api/session.whoami", json={}, headers=headers)).json()
+        rpc = (await client.post("/rpc", json=WHOAMI, headers=headers)).json()
+    return [rest.get("code", ""), rpc.get("error", {}).get("data", {}).get("code", "")]
+
+
+@functools.cache
+def _app(public_url: str | None) -> Litestar:
+    return create_app(FakePlumber(), settings=Settings(public_url=public_url))  # type: ignore[arg-type]
+
+
+WHOAMI = {"jsonrpc": "2.0", "id": 1, "method": "session.whoami", "params": {}}
 
 
 async def test_the_page_itself_may_write(person: httpx.AsyncClient) -> None:

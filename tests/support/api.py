@@ -27,7 +27,7 @@ def show(server: RunningServer, execution: str) -> dict[str, Any]:
     return shown
 
 
-def ended(server: RunningServer, execution: str, timeout: float = 20.0) -> dict[str, Any]:
+def ended(server: RunningServer, execution: str, timeout: float = 60.0) -> dict[str, Any]:
     """Wait for an execution's end and return it.
 
     Raises: Overdue.

@@ -126,21 +126,22 @@ class FakePlane:
     async def follow(
         self, *, execution: str | None = None, after: str | None = None
     ) -> AsyncIterator[Event | LogGrowth]:
-        async for item in self.feed(execution=execution, after=after):
-            if not isinstance(item, Position):
-                yield item
+        async for items in self.feed(execution=execution, after=after):
+            for item in items:
+                if not isinstance(item, Position):
+                    yield item
 
     async def feed(
         self, *, execution: str | None = None, after: str | None = None
-    ) -> AsyncIterator[Position | Event | LogGrowth]:
+    ) -> AsyncIterator[list[Position | Event | LogGrowth]]:
         if execution == "missing":
             raise NotFound(kind="execution", name=execution, nearest=None)
-        yield Position(cursor=after or "0000")
+        yield [Position(cursor=after or "0000")]
         self.plumber.followed.append((execution, after))
         for event in self.plumber.events:
             if isinstance(event, Event) and after is not None and event.id <= after:
                 continue
-            yield event
+            yield [event]
         await self.plumber.stopped.wait()
 
 

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from plumber_core.protocol.frames import STDOUT, encode_frame
+from plumber_core.runner.clock import boot_id
 from plumber_core.runner.supervision import Command, Exited, ExitInfo, Grew, Record, Started, SupervisorGone
+from plumber_core.version import __version__
 
-BOOT = "boot-1"
+BOOT = boot_id()
 
 
 class FakeSupervisor:
     """Implements what the link uses of ``SupervisorClient``.
 
-    ``spawn_answer`` is what the next spawns are answered with (an exception is raised); ``calls`` names every verb
-    in order.
+    ``spawn_answer`` is what the next spawns are answered with (an exception is raised), ``void_answer`` what the next
+    voids raise; ``calls`` names every verb in order.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.records: dict[str, Record] = {}
         self.tombstones: set[str] = set()
+        self.kept: dict[str, Record] = {}
         self.logs: dict[str, bytearray] = {}
         self.commands: dict[str, Command] = {}
         self.permits: dict[str, float | None] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.spawn_answer: str | Exception = "spawned"
+        self.void_answer: Exception | None = None
         self.gate: asyncio.Event | None = None
+        self.version = __version__
         self.detached = False
         self.killed = False
         self._events: asyncio.Queue[Any] = asyncio.Queue()
@@ -86,6 +91,8 @@ class FakeSupervisor:
 
     async def void(self, attempt: str) -> str:
         self.calls.append(("void", attempt))
+        if self.void_answer is not None:
+            raise self.void_answer
         record = self.records.get(attempt)
         if attempt in self.tombstones or (record is not None and record.state != "void"):
             return "known"
@@ -95,27 +102,40 @@ class FakeSupervisor:
     async def cancel(self, attempt: str, *, grace: float | None = None, kill: bool = False) -> None:
         self.calls.append(("cancel", attempt, grace, kill))
 
+    def make_room(self) -> None:
+        self.calls.append(("make_room",))
+
+    def renewed(self, at: float) -> None:
+        self.calls.append(("renewed", at))
+
     async def forget(self, attempt: str) -> None:
         self.release(attempt)
 
     def release(self, attempt: str) -> None:
         self.calls.append(("forget", attempt))
-        self.records.pop(attempt, None)
-        self.logs.pop(attempt, None)
+        if attempt in self.records:
+            self.kept[attempt] = self.records.pop(attempt)
         self.tombstones.add(attempt)
 
-    async def trim(self, attempt: str, end: int) -> None:
-        self.calls.append(("trim", attempt, end))
+    async def revive(self, within: float, attempt: str | None = None) -> list[str]:
+        self.calls.append(("revive", attempt, within))
+        wanted = [name for name in self.kept if within > 0 and attempt in (None, name)]
+        for name in wanted:
+            self.records[name] = self.kept.pop(name)
+        return wanted
+
+    async def trim(self, attempt: str, end: int, *, now: bool = False) -> None:
+        self.calls.append(("trim", attempt, end, now) if now else ("trim", attempt, end))
 
     async def durable_now(self, wanted: bool) -> None:
         self.calls.append(("durable", wanted))
 
-    async def events(self) -> AsyncIterator[Any]:
+    async def follow(self, heard: Callable[[Any], None]) -> None:
         while True:
             event = await self._events.get()
             if isinstance(event, Exception):
                 raise event
-            yield event
+            heard(event)
 
     def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         return bytes(self.logs.get(attempt, b"")[offset : offset + limit])
@@ -124,8 +144,10 @@ class FakeSupervisor:
         return self.folder / f"{attempt}.out"
 
     async def shutdown(self, *, kill: bool, timeout: float = 5.0) -> None:
+        self.calls.append(("shutdown", kill))
         self.killed = kill
         self.detached = True
+        self.dies()
 
     async def detach(self) -> None:
         self.detached = True

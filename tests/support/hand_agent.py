@@ -11,9 +11,20 @@ from typing import Any, Self
 from plumber_agent.address import ServerAddress
 from plumber_agent.ws_peer import WsPeer
 from plumber_core.protocol.frames import STDOUT, encode_frame
-from plumber_core.protocol.messages import Assignment, Delivery, Hello, LogChunk, Outcome, Renew, Report
+from plumber_core.protocol.messages import Assignment, Delivery, Hello, LogChunk, Outcome, Renew, Report, Welcome
 
 BOOT = str(uuid.uuid4())
+
+
+async def greet(url: str, token: str) -> tuple[WsPeer, Welcome]:
+    """Open a session over the real WebSocket and send its first heartbeat."""
+    peer = await WsPeer.connect(ServerAddress.parse(url), token)
+    welcome = await peer.hello(Hello(1, token, BOOT, None, "test"))
+    if welcome.status == "epoch":
+        welcome = await peer.hello(Hello(1, token, BOOT, welcome.epoch, "test"))
+    assert welcome.status == "ok", welcome
+    await peer.renew(Renew(welcome.session, 1, welcome.epoch))
+    return peer, welcome
 
 
 @dataclass
@@ -29,13 +40,8 @@ class HandAgent:
     @classmethod
     async def connect(cls, url: str, token: str) -> Self:
         """Connect, say hello and ask for work."""
-        peer = await WsPeer.connect(ServerAddress.parse(url), token)
-        hello = await peer.hello(Hello(1, token, BOOT, None, "test"))
-        if hello.status == "epoch":
-            hello = await peer.hello(Hello(1, token, BOOT, hello.epoch, "test"))
-        assert hello.status == "ok", hello
-        await peer.renew(Renew(hello.session, 1, hello.epoch))
-        return cls(peer, hello.session, hello.epoch, peer.deliveries())
+        peer, welcome = await greet(url, token)
+        return cls(peer, welcome.session, welcome.epoch, peer.deliveries())
 
     async def take(self) -> str:
         """Wait for the next assignment and return its attempt."""

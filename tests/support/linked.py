@@ -32,6 +32,7 @@ class Linked:
         fresh = self._first if not known else FakeSupervisor(self.folder)
         if known:
             fresh.records, fresh.logs, fresh.tombstones = known[-1].records, known[-1].logs, known[-1].tombstones
+            fresh.kept = known[-1].kept
         known.append(fresh)
         return cast(SupervisorClient, fresh)
 

@@ -16,7 +16,7 @@ _NUMBERS = itertools.count(1)
 def call(url: str, method: str, headers: dict[str, str], **params: Any) -> Any:
     """Call one method and return its result; an error is an AssertionError with its message."""
     request = {"jsonrpc": "2.0", "id": next(_NUMBERS), "method": method, "params": params}
-    answer = HTTP.post(url, json=request, headers=headers).json()
+    answer = HTTP.post(url, content=json.dumps(request), headers=headers).json()
     assert "error" not in answer, answer
     assert answer["id"] == request["id"]
     return answer["result"]
@@ -67,8 +67,11 @@ class OldAgent:
         done = subprocess.run(
             ["sh", "-c", task["command"]], cwd=task["path"] or None, capture_output=True, check=False, timeout=30
         )
-        output = (done.stdout + done.stderr).decode("utf-8", "replace")
-        status = "failed" if done.returncode else "success"
-        report = {"step_id": task["step_id"], "status": status, "exit_code": done.returncode, "output": output}
+        return self.report(task, done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace"))
+
+    def report(self, task: dict[str, Any], code: int, output: str) -> dict[str, Any]:
+        """Report a step's end; return what was reported."""
+        status = "failed" if code else "success"
+        report = {"step_id": task["step_id"], "status": status, "exit_code": code, "output": output}
         assert self.call("step.report", **report) == {"status": "updated"}
         return report

@@ -13,11 +13,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import psutil
 import psycopg
 
 from support.pgfiles import Owner, data_place, found_programs, make_folder, temporary_place
@@ -57,68 +58,123 @@ class OwnServer:
     Args:
         durable: with PostgreSQL's own settings and the temporary files' disk, for measurements; else as fast as
             tests like it.
+        settings: more of PostgreSQL's settings.
+        place: the folder for its data, on a disk of the test's choice.
     """
 
     # 10 ms for a database: the default writes every page into the log. PostgreSQL 14 lacks the clause.
     copying = "STRATEGY FILE_COPY"
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        durable: bool = False,
+        settings: Mapping[str, str] | None = None,
+        place: Path | None = None,
+    ) -> None:
         self._owner = Owner.choose()
-        self._settings = _SETTINGS if durable else _SETTINGS | _CARELESS
-        place = temporary_place(self._owner) if durable else data_place(self._owner)
-        self._folder = make_folder(place, self._owner)
+        self._settings = (_SETTINGS if durable else _SETTINGS | _CARELESS) | dict(settings or {})
+        self.env = dict(os.environ)
+        """Its processes', from the next start on."""
+        usual = temporary_place(self._owner) if durable else data_place(self._owner)
+        self.folder = make_folder(place or usual, self._owner)
         self._opened = contextlib.ExitStack()
-        self._password = secrets.token_hex(12)
+        self.password = secrets.token_hex(12)
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "postgres") -> str:
-        return f"postgresql://plumber:{self._password}@/{database}?host={quote(str(self._folder), safe='')}"
+        return f"postgresql://plumber:{self.password}@/{database}?host={quote(str(self.folder), safe='')}"
 
     def start(self) -> None:
         """Create the cluster and wait until it answers."""
         programs = self._opened.enter_context(found_programs(self._owner))
-        self._create(programs / "initdb")
-        settings = [f"--{name}={value}" for name, value in self._settings.items()]
-        with (self._folder / "log").open("wb") as log:
+        self._create(programs)
+        self._command = [programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *self._arguments()]
+        self._launch()
+
+    def _arguments(self) -> list[str]:
+        return [f"--{name}={value}" for name, value in self._settings.items()]
+
+    def _launch(self) -> None:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [programs / "postgres", "-D", self._folder / "data", "-k", self._folder, *settings],
+                self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd="/",
+                env=self.env,
                 preexec_fn=_die_with_parent,
                 **self._owner.options(),
             )
         wait_until_sync(self._answers, 30, "PostgreSQL to start")
 
-    def stop(self) -> None:
-        """End the server and remove its folder."""
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.folder / ".s.PGSQL.5432"
+
+    def crash(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """End the server as a crash would; nothing is lost that it had written.
+
+        Args:
+            meanwhile: called when it has begun to end and takes no connection any more.
+        """
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
+            meanwhile()
             self._process.wait(30)
-        self._opened.close()
-        shutil.rmtree(self._folder)
 
-    def _create(self, initdb: Path) -> None:
-        secret = self._folder / "password"
-        secret.write_text(self._password)
+    @property
+    def runs(self) -> bool:
+        """Whether its first process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """Kill its first process, and wait until the others have noticed and ended too."""
+        assert self._process is not None
+        others = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.kill()
+        self._process.wait(30)
+        psutil.wait_procs(others, 30)
+
+    def restart(self) -> None:
+        """Start again, after an orderly end if it runs, and wait until it answers."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30)
+        self._launch()
+
+    def stop(self) -> None:
+        """End the server and remove its folder."""
+        self.crash()
+        self._opened.close()
+        shutil.rmtree(self.folder)
+
+    def _create(self, programs: Path) -> None:
+        secret = self.folder / "password"
+        secret.write_text(self.password)
         self._owner.own(secret)
-        command = [initdb, "-D", self._folder / "data", "-U", "plumber", "--auth=scram-sha-256"]
-        made = subprocess.run(
-            [*command, f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync"],
-            capture_output=True,
-            text=True,
-            cwd="/",
-            check=False,
-            **self._owner.options(),
-        )
-        if made.returncode:
-            raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
+        command: list[str | Path] = [
+            programs / "initdb",
+            "-D",
+            self.folder / "data",
+            "-U",
+            "plumber",
+            "--auth=scram-sha-256",
+        ]
+        self._run([*command, f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync"])
+
+    def _run(self, command: Sequence[str | Path]) -> None:
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, **self._owner.options())
+        if done.returncode:
+            raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
 
     def _answers(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
-            raise RuntimeError(f"PostgreSQL ended:\n{(self._folder / 'log').read_text()}")
+            raise RuntimeError(f"PostgreSQL ended:\n{(self.folder / 'log').read_text()}")
         try:
             psycopg.connect(self.url()).close()
         except psycopg.OperationalError:

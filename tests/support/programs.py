@@ -6,8 +6,9 @@ import atexit
 import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,14 @@ from support.waiting import wait_until_sync
 
 PASSWORD = "correct horse battery"
 # One for all: making a client costs more than a call. Without kept connections: servers here come and go.
-HTTP = httpx.Client(trust_env=False, verify=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+# Without cookies: they know no ports, so a session at one server would be a session at the next one.
+HTTP = httpx.Client(
+    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    trust_env=False,
+    verify=False,
+    timeout=30,
+    limits=httpx.Limits(max_keepalive_connections=0),
+)
 atexit.register(HTTP.close)
 _STARTED = pytest.StashKey[list[Processes]]()
 
@@ -39,9 +47,11 @@ class RunningServer:
 
     url: str
     database_url: str
-    start: Callable[[], Process]
+    start: Callable[..., Process]
     process: Process
     token: str = ""
+    session: str = ""
+    """A browser's, once one has entered."""
 
     def call(self, method: str, **params: Any) -> Any:
         """Call one operation as the first administrator and return its result.
@@ -58,9 +68,9 @@ class RunningServer:
     def log_in(self) -> None:
         self.token = self.call("session.login", username="admin", password=PASSWORD)["token"]
 
-    def restart(self) -> None:
-        """Start again after ``process`` was stopped or killed."""
-        self.process = self.start()
+    def restart(self, **env: str) -> None:
+        """Start again after ``process`` was stopped or killed, this time with ``env`` too."""
+        self.process = self.start(**env)
         _wait_until_healthy(self)
 
 
@@ -73,12 +83,12 @@ class RunningAgent:
     config: Path
     workdir: Path
     state_dir: Path
-    start: Callable[[], Process]
+    start: Callable[..., Process]
     process: Process
 
-    def restart(self) -> None:
-        """Start again after ``process`` was stopped or killed."""
-        self.process = self.start()
+    def restart(self, **env: str) -> None:
+        """Start again after ``process`` was stopped or killed, this time with ``env`` too."""
+        self.process = self.start(**env)
 
 
 def _wait_until_healthy(server: RunningServer) -> None:
@@ -90,7 +100,7 @@ def _wait_until_healthy(server: RunningServer) -> None:
         except httpx.TransportError:
             return False
 
-    wait_until_sync(healthy, 30, "plumber-server to be healthy")
+    wait_until_sync(healthy, 120, "plumber-server to be healthy")
 
 
 def launch_server(processes: Processes, database_url: str, *, name: str = "server", **env: str) -> RunningServer:
@@ -98,8 +108,8 @@ def launch_server(processes: Processes, database_url: str, *, name: str = "serve
     port = free_port()
     settings = {"DATABASE_URL": database_url, "SERVER_PORT": str(port), "PLUMBER_ADMIN_PASSWORD": PASSWORD}
 
-    def start() -> Process:
-        return processes.start(name, [PROGRAMS / "plumber-server"], **{**settings, **env})
+    def start(**more: str) -> Process:
+        return processes.start(name, [PROGRAMS / "plumber-server"], **{**settings, **env, **more})
 
     server = RunningServer(f"http://127.0.0.1:{port}", database_url, start, start())
     _wait_until_healthy(server)
@@ -114,9 +124,15 @@ def launch_agent(
     labels: dict[str, str] | None = None,
     *options: str,
     server_addr: str = "",
+    inside: Sequence[str] = (),
     **env: str,
 ) -> RunningAgent:
-    """Create an agent, start it, and wait until it is online; ``server_addr`` is another way to the server."""
+    """Create an agent, start it, and wait until it is online.
+
+    Args:
+        server_addr: another way to the server.
+        inside: what stands before its command line, so that it runs on another host.
+    """
     created = server.call("agent.create", name=name, labels=labels or {})
     home = processes.folder / name
     config, workdir, state_dir = home / "agent.json", home / "work", home / "state"
@@ -124,8 +140,8 @@ def launch_agent(
     write_agent_json(config, created["config"], server_addr or server.url)
     places: list[str | Path] = ["--config", config, "--workdir", workdir, "--state-dir", state_dir]
 
-    def start() -> Process:
-        return processes.start(name, [PROGRAMS / "plumber-agent", *places, *options], **env)
+    def start(**more: str) -> Process:
+        return processes.start(name, [*inside, PROGRAMS / "plumber-agent", *places, *options], **env, **more)
 
     id = str(json.loads(config.read_text())["id"])
     agent = RunningAgent(id, name, config, workdir, state_dir, start, start())
@@ -169,7 +185,7 @@ def write_agent_json(path: Path, config: dict[str, Any], server_addr: str) -> No
     path.write_text(json.dumps({**config, "server_addr": server_addr}))
 
 
-def wait_until_online(server: RunningServer, name: str, timeout: float = 20.0) -> None:
+def wait_until_online(server: RunningServer, name: str, timeout: float = 60.0) -> None:
     """Wait until the server has heard from the agent."""
     wait_until_sync(
         lambda: server.call("agent.show", agent=name)["presence"] == "online", timeout, f"{name} to be online"

@@ -14,6 +14,7 @@ from plumber_core.protocol.messages import (
     Delivery,
     Held,
     Hello,
+    Load,
     LogChunk,
     NeverRan,
     Outcome,
@@ -21,6 +22,7 @@ from plumber_core.protocol.messages import (
     Renewed,
     Report,
     Reported,
+    Start,
     Welcome,
 )
 from plumber_core.protocol.peer import Peer
@@ -38,6 +40,7 @@ class ScriptedAgent:
     token: str | None = None
     held: dict[str, str] = field(default_factory=dict)
     number: int = 0
+    epoch: int = 1
     peer: Peer | None = None
     welcome: Welcome | None = None
     inbox: asyncio.Queue[Delivery] = field(default_factory=asyncio.Queue)
@@ -65,7 +68,7 @@ class ScriptedAgent:
             "incarnation": self.incarnation,
             "nonce": f"nonce-{self.incarnation}",
             "boot_id": self.boot_id,
-            "epoch": 1,
+            "epoch": self.epoch,
             "version": "test",
             "token": self.token,
             "have": tuple(Held(attempt, "running") for attempt in self.held),
@@ -76,6 +79,9 @@ class ScriptedAgent:
     async def connect(self, **changes: Any) -> Welcome:
         """Open a session, listen to it and send the first heartbeat."""
         welcome = await self.hello(**changes)
+        if welcome.status == "epoch":
+            self.epoch = welcome.epoch
+            welcome = await self.hello(**changes)
         assert welcome.status == "ok", welcome
         assert self.peer is not None
         self.token, self.number = welcome.session, 0
@@ -87,7 +93,9 @@ class ScriptedAgent:
     def _asked(self) -> bool:
         """Whether the server has looked for steps that waited for this agent: from now on new ones are pushed."""
         connection = self.plumber._engine.connections.get(self.config.id)
-        return connection is None or not (connection.backlog or connection.claiming.locked())
+        if connection is None or connection.free <= 0:
+            return True
+        return not (connection.backlog or connection.pooled or connection.claiming.locked())
 
     async def _listen(self, peer: Peer) -> None:
         async for delivery in peer.deliveries():
@@ -100,12 +108,12 @@ class ScriptedAgent:
         if self._listener is not None:
             await asyncio.gather(self._listener, return_exceptions=True)
 
-    async def beat(self, *held: str) -> Renewed:
+    async def beat(self, *held: str, refuses: str = "", load: Load | None = None) -> Renewed:
         """Send a heartbeat."""
         assert self.peer is not None
         self.number += 1
         have = tuple(Held(attempt, "running") for attempt in (*self.held, *held))
-        return await self.peer.renew(Renew(self.session, self.number, 1, have))
+        return await self.peer.renew(Renew(self.session, self.number, self.epoch, have, refuses=refuses, load=load))
 
     async def next(self, timeout: float = 10.0) -> Delivery:
         """Wait for the next delivery."""
@@ -124,19 +132,24 @@ class ScriptedAgent:
         assert self.peer is not None
         tail = encode_frame(STDOUT, 1, output) if output else b""
         values = {"state": "succeeded", "exit_code": 0, "log_end": len(tail), **outcome}
-        reported = await self.peer.report(Report(self.session, attempt, Outcome(**values), 1, 0, tail))
+        reported = await self.peer.report(Report(self.session, attempt, Outcome(**values), self.epoch, 0, tail))
         self.held.pop(attempt, None)
         if reported.next is not None:
             self.held[reported.next.attempt] = "running"
         return reported
+
+    async def start(self, attempt: str) -> str:
+        """Ask for leave to start an attempt and return the answer."""
+        assert self.peer is not None
+        return (await self.peer.start(Start(self.session, attempt, self.boot_id, self.epoch))).answer
 
     async def append(self, attempt: str, offset: int, data: bytes) -> int:
         """Append log bytes and return the durable end."""
         assert self.peer is not None
         return (await self.peer.append(LogChunk(self.session, attempt, offset, data))).end
 
-    async def never_ran(self, attempt: str, boot_id: str | None = None) -> None:
+    async def never_ran(self, attempt: str, boot_id: str | None = None, reason: str = "test") -> None:
         """Give an attempt back with proof."""
         assert self.peer is not None
         self.held.pop(attempt, None)
-        await self.peer.never_ran(NeverRan(self.session, attempt, boot_id or self.boot_id, "test", 1))
+        await self.peer.never_ran(NeverRan(self.session, attempt, boot_id or self.boot_id, reason, self.epoch))

@@ -103,8 +103,15 @@ class ScriptedPlane:
         return ExecutionDetail(
             id="x-1", task="deploy-shop", task_id="t-1", revision=3, state=self.state, requested_by="admin",
             created_at=START, ended_at=START + timedelta(seconds=4) if ended else None,
-            duration=4.0 if ended else None, steps=list(self._rows.values()), event="000000",
+            duration=4.0 if ended else None, steps=[self._seen(row) for row in self._rows.values()], event="000000",
         )  # fmt: skip
+
+    def _seen(self, row: StepExecutionView) -> StepExecutionView:
+        logs = [
+            {"log_end": len(self.logs[one.id].data), "log_complete": self.logs[one.id].complete} for one in row.attempts
+        ]
+        attempts = [one.model_copy(update=log) for one, log in zip(row.attempts, logs, strict=True)]
+        return row.model_copy(update={"attempts": attempts})
 
     async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
         self.cancelled.append(execution)

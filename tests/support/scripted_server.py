@@ -38,7 +38,7 @@ class ScriptedServer:
     def __init__(self, *, heartbeat: float = 60.0, permit_ttl: float = 5.0) -> None:
         self.heartbeat = heartbeat
         self.permit_ttl = permit_ttl
-        self.epoch = 1
+        self.epoch, self.forgotten = 1, 0.0
         self.logs: dict[str, bytearray] = {}
         self.seen: list[Any] = []
         self.answers: dict[type, Callable[[Any], Any]] = {}
@@ -103,7 +103,7 @@ class ScriptedServer:
 
     def _welcome(self, message: Hello) -> Welcome:
         if message.epoch != self.epoch:
-            return Welcome("epoch", self.epoch)
+            return Welcome("epoch", self.epoch, forgotten=self.forgotten)
         session, times = f"session-{next(self._sessions)}", (self.heartbeat, self.permit_ttl)
         return Welcome("ok", self.epoch, session, "agent-1", "alpha", *times, deliveries=self.deliveries)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from plumber_core.protocol.frames import decode_frames
+from plumber_core.runner.marks import mark_of, mark_on
 from plumber_core.runner.supervision import (
     Command,
     Exited,
@@ -42,17 +43,20 @@ class Supervised:
         self.seen: list[SupervisorEvent] = []
         self.gone = False
         self.acknowledging = False
+        self._trims: list[asyncio.Future[None]] = []
         self._names = (f"{uuid.uuid4()}" for _ in itertools.count())
         self._follower = asyncio.create_task(self._follow())
 
     async def _follow(self) -> None:
         try:
-            async for event in self.client.events():
-                self.seen.append(event)
-                if self.acknowledging and isinstance(event, Grew):
-                    await self.client.trim(event.attempt, event.end)
+            await self.client.follow(self._hear)
         except SupervisorGone:
             self.gone = True
+
+    def _hear(self, event: SupervisorEvent) -> None:
+        self.seen.append(event)
+        if self.acknowledging and isinstance(event, Grew):
+            self._trims.append(asyncio.ensure_future(self.client.trim(event.attempt, event.end)))
 
     async def spawn(self, command: Command, attempt: str = "", **options: Any) -> str:
         """Spawn a command under a new name, or ``attempt``, and return the name."""
@@ -95,6 +99,12 @@ class Supervised:
         """Detach and let the follower end."""
         await self.client.detach()
         await self._follower
+
+
+def marked(attempt: str) -> set[int]:
+    """Return the processes that carry the attempt's mark."""
+    pids = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
+    return {pid for pid in pids if mark_on(pid) == mark_of(attempt) and alive(pid)}
 
 
 @contextlib.asynccontextmanager

@@ -4,40 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from plumber_agent.address import ServerAddress
 from plumber_agent.ws_peer import WsPeer
 from plumber_core.model.limits import HEARTBEAT
 from plumber_core.protocol.frames import STDOUT, encode_frame
-from plumber_core.protocol.messages import Assignment, Held, Hello, Outcome, Renew, Report
-
-BOOT = str(uuid.uuid4())
+from plumber_core.protocol.messages import Assignment, Held, Outcome, Renew, Report, Welcome
+from support.hand_agent import greet
 
 
 class SwiftAgent:
     """One connected agent. ``done`` gets each assignment as it is carried out."""
 
-    def __init__(self, name: str, peer: WsPeer, done: Callable[[str, Assignment], None]) -> None:
+    def __init__(self, name: str, peer: WsPeer, welcome: Welcome, done: Callable[[str, Assignment], None]) -> None:
         self.name = name
         self._peer, self._done = peer, done
         self._held: dict[str, Assignment] = {}
-        self._session = ""
-        self._epoch = 1
+        self._session, self._epoch = welcome.session, welcome.epoch
 
     @classmethod
     async def connect(cls, url: str, name: str, token: str, done: Callable[[str, Assignment], None]) -> SwiftAgent:
         """Connect and say hello."""
-        agent = cls(name, await WsPeer.connect(ServerAddress.parse(url), token), done)
-        welcome = await agent._peer.hello(Hello(1, name, BOOT, None, "test"))
-        if welcome.status == "epoch":
-            welcome = await agent._peer.hello(Hello(1, name, BOOT, welcome.epoch, "test"))
-        assert welcome.status == "ok", welcome
-        agent._session, agent._epoch = welcome.session, welcome.epoch
-        await agent._renew(1)
-        return agent
+        peer, welcome = await greet(url, token)
+        return cls(name, peer, welcome, done)
 
     async def serve(self) -> None:
         """Renew and carry out until cancelled."""

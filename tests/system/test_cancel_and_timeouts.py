@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.api import ended, only_attempt, run, start, wait_for_file
 from support.processes import PROGRAMS, Processes
 from support.programs import RunningAgent, RunningServer
@@ -55,6 +57,7 @@ def test_cancel_asks_first_and_ends_a_child_that_left_the_session_and_ignores_it
     assert (attempt["state"], attempt["exit_code"], attempt["signal"]) == ("cancelled", 5, None)
 
 
+@pytest.mark.row(75)
 def test_what_ignores_the_request_is_killed_after_the_grace_period(
     shared_server: RunningServer, shared_agent: RunningAgent, tmp_path: Path
 ) -> None:

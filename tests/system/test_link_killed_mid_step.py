@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.api import attempt_of, ended, only_attempt, raw_log, start, wait_until_printed
+from support.api import attempt_of, ended, only_attempt, raw_log, start, wait_until_complete, wait_until_printed
 from support.counting import Counting
 from support.programs import RunningAgent, RunningServer
 from support.supervised import alive
@@ -34,10 +34,12 @@ def assert_told_once_and_whole(server: RunningServer, execution: str, counting: 
     attempt = only_attempt(shown)
     assert (shown["state"], attempt["state"], attempt["exit_code"]) == ("failed", "failed", 7)
     assert len(counting.starts()) == 1
+    wait_until_complete(server, attempt["id"])
     assert raw_log(server, attempt["id"]) == counting.expected("line")
     assert raw_log(server, attempt["id"], "stderr") == counting.expected("error")
 
 
+@pytest.mark.row(7)
 def test_the_same_process_goes_on_under_the_next_link(
     shared_server: RunningServer, shared_agent: RunningAgent, counting: Counting
 ) -> None:
@@ -63,6 +65,7 @@ def test_what_ended_without_a_link_is_told_by_the_next_one(
     assert_told_once_and_whole(shared_server, execution, counting)
 
 
+@pytest.mark.row(7)
 def test_a_link_killed_again_and_again_loses_and_repeats_nothing(
     shared_server: RunningServer, shared_agent: RunningAgent, counting: Counting
 ) -> None:

@@ -96,6 +96,25 @@ def test_each_agent_gets_one_step_at_a_time_and_only_when_those_before_it_ended_
     assert [step["output"] for step in found["steps"]] == [f"{tmp_path}\nwrong\n", "\ufffdafter\n", ""]
 
 
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        ("\0\1\x7f\x1b[31m\r\n", "\0\1\x7f\x1b[31m\r\n"),
+        ("half \udcff of a pair\n", "half ? of a pair\n"),
+        ("好" * 2_000_000 + "\n", "好" * 2_000_000 + "\n"),
+    ],
+    ids=["control characters", "half a surrogate pair", "megabytes"],
+)
+def test_whatever_an_agent_says_that_its_command_printed_is_kept(
+    site: Site, tmp_path: Path, output: str, shown: str
+) -> None:
+    agent = site.agents[0]
+    _, execution = site.start(f"odd {tmp_path.name}", (agent.id, "", "any"))
+    agent.report(agent.next(), 0, output)
+    found = site.execution(execution)
+    assert (found["status"], found["steps"][0]["output"]) == ("success", shown)
+
+
 def test_a_failure_stops_what_follows(site: Site, tmp_path: Path) -> None:
     one, two = site.agents
     task, execution = site.start(f"stop {tmp_path.name}", (one.id, "", "echo no; exit 4"), (two.id, "", "echo never"))

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from support.api import (
     attempt_of,
     ended,
@@ -51,6 +53,7 @@ def pieces(seed: int, lengths: Iterator[int]) -> tuple[int, str]:
     return total + (len(b"first\n") if seed == 1 else 0), digest.hexdigest()
 
 
+@pytest.mark.row(70)
 def test_much_binary_output_is_exact_on_both_streams_within_bounded_memory(
     shared_server: RunningServer, shared_agent: RunningAgent, tmp_path: Path
 ) -> None:
@@ -77,6 +80,7 @@ def test_much_binary_output_is_exact_on_both_streams_within_bounded_memory(
     assert memory.growth(server) <= 64
 
 
+@pytest.mark.row(72)
 def test_every_byte_value_and_no_final_newline_come_back_as_they_were(
     shared_server: RunningServer, shared_agent: RunningAgent, tmp_path: Path
 ) -> None:
@@ -85,6 +89,7 @@ def test_every_byte_value_and_no_final_newline_come_back_as_they_were(
     shown = run(shared_server, {"run": "cat data; cat data data >&2; exit 3", "path": str(tmp_path)})
     attempt = only_attempt(shown)
     assert attempt["exit_code"] == 3
+    wait_until_complete(shared_server, attempt["id"])
     assert raw_log(shared_server, attempt["id"]) == data
     assert raw_log(shared_server, attempt["id"], "stderr") == data * 2
 

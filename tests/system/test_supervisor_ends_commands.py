@@ -3,6 +3,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from support.supervised import Supervised, alive, shell, supervised
 from support.waiting import wait_until
 
@@ -105,6 +107,7 @@ async def test_silence_ends_it_too(tmp_path: Path) -> None:
         assert ended.duration > 1.2
 
 
+@pytest.mark.row(77)
 async def test_the_end_is_the_main_process_and_not_the_pipe(tmp_path: Path) -> None:
     async with supervised(tmp_path) as s:
         began = time.monotonic()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from plumber_core.runner.supervision import Command, Exited, Started
-from support.supervised import ENVIRONMENT, proc, shell, supervised
+from support.supervised import ENVIRONMENT, marked, proc, shell, supervised
 
 FATAL = [s for s in range(1, 32) if s not in (signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH)]
 C_LIBRARYS_OWN = 3 << 31
@@ -18,6 +18,7 @@ C_LIBRARYS_OWN = 3 << 31
 STOPPING = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
+@pytest.mark.row(80)
 async def test_exit_codes_are_exact(tmp_path: Path) -> None:
     async with supervised(tmp_path) as s:
         for code in (0, 1, 2, 125, 126, 127, 128, 137, 255):
@@ -27,6 +28,7 @@ async def test_exit_codes_are_exact(tmp_path: Path) -> None:
             assert ended.state == ("succeeded" if code == 0 else "failed")
 
 
+@pytest.mark.row(80)
 async def test_signals_are_exact_and_never_folded_into_codes(tmp_path: Path) -> None:
     async with supervised(tmp_path) as s:
         for number in (n for n in FATAL if n not in STOPPING):
@@ -92,10 +94,14 @@ async def test_input_is_empty_unless_given_and_output_values_have_a_private_file
         record = await s.run(shell('cat; echo key=value >> "$PLUMBER_OUTPUT"'))
         output = s.client.output_file(record.attempt)
         assert output.read_text() == "key=value\n"
+        assert record.exit is not None and record.exit.output == len("key=value\n"), (
+            "missed if the power takes it along"
+        )
         assert output.stat().st_mode & 0o777 == 0o600
         assert s.text(record.attempt) == b""
 
 
+@pytest.mark.row(83)
 async def test_signals_and_descriptors_are_as_a_login_would_have_them(tmp_path: Path) -> None:
     async with supervised(tmp_path) as s:
         record = await s.run(
@@ -123,13 +129,36 @@ async def test_many_megabytes_on_both_streams_arrive_byte_for_byte(tmp_path: Pat
 
 async def test_started_comes_before_exited_and_meta_is_kept(tmp_path: Path) -> None:
     async with supervised(tmp_path) as s:
-        attempt = await s.spawn(shell("echo $$"), meta={"spec": {"step": "ü"}})
+        attempt = await s.spawn(shell("echo $$; sleep 0.3"), meta={"spec": {"step": "ü"}})
         record = await s.end_of(attempt)
         kinds = [type(e) for e in s.seen if isinstance(e, Started | Exited)]
         assert kinds == [Started, Exited]
         assert s.text(attempt).split()[0] == str(await s.pid_of(attempt)).encode()
         assert record.meta == {"spec": {"step": "ü"}}
         assert record in await s.client.inventory()
+
+
+async def test_a_command_that_ends_at_once_is_told_by_its_end_alone(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        attempts = [(await s.run(shell("true"))).attempt for _ in range(20)]
+        told = [[type(e) for e in s.seen if e.attempt == attempt] for attempt in attempts]
+        assert told.count([Exited]) > 0
+        assert all(kinds in ([Exited], [Started, Exited]) for kinds in told), "a loaded machine may be slow"
+
+
+async def test_a_command_that_writes_nothing_leaves_no_file_behind(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as s:
+        await s.run(shell("true"))
+        assert not list((tmp_path / "spool").iterdir())
+        handing_on = await s.run(shell("echo key=value > $PLUMBER_OUTPUT"))
+        still_open = await s.run(shell("setsid sleep 300 3>> $PLUMBER_OUTPUT >/dev/null 2>&1 &"))
+        left = {path.name for path in (tmp_path / "spool").iterdir()}
+        assert left == {f"{handing_on.attempt}.out", f"{still_open.attempt}.out"}
+        again = await s.run(shell('test -f "$PLUMBER_OUTPUT" && test ! -s "$PLUMBER_OUTPUT"'))
+        assert again.exit is not None
+        assert again.exit.exit_code == 0
+        for pid in marked(still_open.attempt):
+            os.kill(pid, 9)
 
 
 async def test_duration_is_that_of_the_command(tmp_path: Path) -> None:
@@ -142,7 +171,7 @@ async def test_duration_is_that_of_the_command(tmp_path: Path) -> None:
 
 async def test_secrets_stay_out_of_journal_and_log(tmp_path: Path) -> None:
     async with supervised(tmp_path) as s:
-        await s.run(shell("true", env={"PASSWORD": "swordfish"}, stdin=b"swordfish"))
+        await s.run(shell("sleep 0.3", env={"PASSWORD": "swordfish"}, stdin=b"swordfish"))
         pid = s.client.pid
         assert b"swordfish" not in proc(pid, "environ")
     assert files_are_private_and_without(tmp_path, b"swordfish")

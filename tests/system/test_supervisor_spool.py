@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from plumber_core.errors import PlumberError, SpoolUnwritable
 from plumber_core.protocol.frames import whole_length
+from plumber_core.runner.attempt import DRAIN
 from plumber_core.runner.supervision import Command, boottime
 from support.supervised import Supervised, shell, supervised
 from support.waiting import wait_until
@@ -33,7 +35,7 @@ async def stalled(s: Supervised, attempt: str, cap: int) -> int:
 
 
 async def test_a_full_spool_makes_the_command_wait_and_loses_nothing(tmp_path: Path) -> None:
-    total = 8 * MIB
+    total = 6 * MIB  # below what is given back to the disk while the command runs
     async with supervised(tmp_path, spool_cap=MIB) as s:
         attempt = await s.spawn(shell(f"head -c {total} /dev/zero; echo end", idle_timeout=2))
         held = await stalled(s, attempt, MIB)
@@ -89,8 +91,8 @@ async def test_voids_and_known_attempts(tmp_path: Path) -> None:
         assert await s.client.void(record.attempt) == "known"
 
 
-async def test_forgetting_removes_files_and_leaves_a_tombstone(tmp_path: Path) -> None:
-    async with supervised(tmp_path) as s:
+async def test_forgetting_without_room_removes_files_and_leaves_a_tombstone(tmp_path: Path) -> None:
+    async with supervised(tmp_path, keep=0) as s:
         record = await s.run(shell("echo x"))
         await s.client.forget(record.attempt)
         await wait_until(lambda: not list((tmp_path / "spool").iterdir()))
@@ -101,8 +103,29 @@ async def test_forgetting_removes_files_and_leaves_a_tombstone(tmp_path: Path) -
             await s.client.forget(running)
 
 
-async def test_a_released_attempt_is_forgotten_without_an_answer(tmp_path: Path) -> None:
+async def test_what_was_forgotten_is_kept_and_can_be_told_again(tmp_path: Path) -> None:
     async with supervised(tmp_path) as s:
+        first, second = await s.run(shell("echo one; exit 3")), await s.run(shell("true"))
+        await s.client.forget(first.attempt)
+        await s.client.void("never")
+        await s.client.forget("never")
+        assert [record.attempt for record in await s.client.inventory()] == [second.attempt]
+        assert await s.client.spawn(first.attempt, shell("true"), permit_until=None, meta={}) == "known"
+        os.kill(s.client.pid, 9)
+        await wait_until(lambda: s.gone)
+    async with supervised(tmp_path) as s:
+        assert await s.client.revive(-60.0) == []
+        assert await s.client.revive(60.0, "another") == []
+        assert await s.client.revive(60.0) == [first.attempt, "never"]
+        known = {record.attempt: record for record in await s.client.inventory()}
+        assert (known[first.attempt], known["never"].state) == (first, "void")
+        assert s.text(first.attempt) == b"one\n"
+        await s.client.forget(first.attempt)
+        assert await s.client.revive(60.0, first.attempt) == [first.attempt]
+
+
+async def test_a_released_attempt_is_forgotten_without_an_answer(tmp_path: Path) -> None:
+    async with supervised(tmp_path, keep=0) as s:
         first, second = await s.run(shell("echo x")), await s.run(shell("echo y"))
         s.client.release(first.attempt)
         s.client.release(second.attempt)
@@ -114,7 +137,7 @@ async def test_a_released_attempt_is_forgotten_without_an_answer(tmp_path: Path)
 
 
 async def test_a_release_goes_out_before_the_link_lets_go(tmp_path: Path) -> None:
-    async with supervised(tmp_path) as s:
+    async with supervised(tmp_path, keep=0) as s:
         record = await s.run(shell("true"))
         s.client.release(record.attempt)
         await s.client.detach()
@@ -169,9 +192,9 @@ async def spawn_many(s: Supervised) -> None:
 
 async def test_a_full_disk_makes_the_command_wait_and_its_exit_is_still_recorded(small_disk: Path) -> None:
     async with supervised(small_disk) as s:
-        attempt = await s.spawn(shell("head -c 4000000 /dev/zero; echo end"))
         ballast = small_disk / "ballast"
         ballast.write_bytes(bytes(MIB))
+        attempt = await s.spawn(shell("head -c 4000000 /dev/zero; echo end"))
         await stalled(s, attempt, MIB)
         with pytest.raises(SpoolUnwritable):
             await spawn_many(s)
@@ -182,6 +205,23 @@ async def test_a_full_disk_makes_the_command_wait_and_its_exit_is_still_recorded
         assert record.exit.state == "cancelled"
         assert set(s.text(attempt)) == {0}
         assert whole_length(s.client.read_log(attempt, 0, 1 << 30)) == record.log_end
+
+
+async def test_a_full_disk_is_tried_again_however_often_somebody_asks_until_then(small_disk: Path) -> None:
+    async with supervised(small_disk) as s:
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(bytes(MIB))
+        attempt = await s.spawn(shell("head -c 4000000 /dev/zero; echo end"))
+        pid = await s.pid_of(attempt)
+        await stalled(s, attempt, MIB)
+        await s.client.cancel(attempt, kill=True)
+        await wait_until(lambda: not Path(f"/proc/{pid}").exists())
+        drained = boottime() + DRAIN
+        await wait_until(lambda: boottime() > drained)
+        ballast.unlink()
+        async with asyncio.timeout(20):
+            while (await s.client.inventory())[0].state != "exited":
+                pass
 
 
 async def test_every_exit_has_its_room_on_a_full_disk(small_disk: Path, tmp_path: Path) -> None:

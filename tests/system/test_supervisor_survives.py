@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from plumber_core.crash import CRASHED
 from plumber_core.errors import LinkBusy, SupervisorGone
-from plumber_core.runner.crash import CRASHED
 from plumber_core.runner.supervision import Exited, SupervisorClient
 from support.processes import Processes
 from support.supervised import alive, proc, shell, supervised
@@ -72,7 +72,7 @@ async def test_an_end_without_any_link_is_told_to_the_next_one(processes: Proces
     start_link(processes, tmp_path / "state", "sleep 0.5; echo done")
     processes._started[0].kill()
     done = tmp_path / "state/spool" / f"{X}.log"
-    await wait_until(lambda: b"done" in done.read_bytes())
+    await wait_until(lambda: done.exists() and b"done" in done.read_bytes())
     async with supervised(tmp_path / "state") as s:
 
         async def exited() -> bool:
@@ -138,7 +138,7 @@ async def test_crash_at_each_durable_act_of_a_run(point: str, tmp_path: Path, mo
     ran = tmp_path / "ran"
     async with supervised(tmp_path / "state") as s:
         with contextlib.suppress(SupervisorGone):
-            await s.client.spawn(X, shell(f"echo run >> {ran}; exit 3"), permit_until=None, meta={})
+            await s.client.spawn(X, shell(f"echo run >> {ran}; sleep 0.1; exit 3"), permit_until=None, meta={})
         await wait_until(lambda: s.gone)
     monkeypatch.delenv("PLUMBER_CRASH_AT")
     async with supervised(tmp_path / "state") as s:
@@ -184,7 +184,7 @@ async def test_crash_while_forgetting_keeps_the_tombstone(
     point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLUMBER_CRASH_AT", point)
-    async with supervised(tmp_path) as s:
+    async with supervised(tmp_path, keep=0) as s:
         record = await s.run(shell("true"))
         with contextlib.suppress(SupervisorGone):
             await s.client.forget(record.attempt)
@@ -252,12 +252,14 @@ async def test_an_exit_is_in_the_journal_before_it_is_told(tmp_path: Path, monke
     assert CRASHED == 137
     monkeypatch.setenv("PLUMBER_CRASH_AT", "supervisor.exit_written")
     async with supervised(tmp_path) as s:
-        await s.spawn(shell("true"), X)
+        with contextlib.suppress(SupervisorGone):
+            await s.spawn(shell("true"), X)
         await wait_until(lambda: s.gone)
         assert not [event for event in s.seen if isinstance(event, Exited)]
         assert '"kind":"exit"' in (tmp_path / "journal").read_text()
 
 
+@pytest.mark.row(31)
 async def test_a_damaged_record_costs_one_attempt_and_not_the_agent(tmp_path: Path) -> None:
     async with supervised(tmp_path) as s:
         whole, hurt = [(await s.run(shell(f"echo {n}; exit {n}"))).attempt for n in (1, 2)]

@@ -78,9 +78,9 @@ def test_a_cancelled_execution_starts_nothing_and_ends_with_its_last_lane() -> N
 
 def test_a_step_that_cannot_be_rendered_fails_its_lane_or_at_a_boundary_the_execution() -> None:
     plan = plan_of(((0, 1), 2), ((2,), 1))
-    inside = cannot_start(Progress(0, 2, 0, 0), advance(plan, Progress(0, 2, 0, 0), Ended(0, 0, OK)))
+    inside = cannot_start(plan, Progress(0, 2, 0, 0), advance(plan, Progress(0, 2, 0, 0), Ended(0, 0, OK)))
     assert inside.lane_ends and inside.failed and inside.skip_lane and inside.execution is None
-    edge = cannot_start(Progress(0, 1, 0, 0), advance(plan, Progress(0, 1, 0, 0), Ended(1, 0, OK)))
+    edge = cannot_start(plan, Progress(0, 1, 0, 0), advance(plan, Progress(0, 1, 0, 0), Ended(1, 0, OK)))
     assert edge.execution is ExecutionState.FAILED and edge.skip_after_stage
 
 

@@ -13,8 +13,7 @@ from plumber_agent import enroll as enrolment
 from plumber_agent.address import ServerAddress
 from plumber_agent.config import parse_arguments
 from plumber_agent.identity import AgentIdentity
-from plumber_agent.main import FAILED, MISCONFIGURED, main
-from plumber_agent.service import unit_text
+from plumber_agent.main import MISCONFIGURED, main
 from plumber_core.errors import StartupError
 from plumber_core.model.views import AgentConfig
 
@@ -145,7 +144,7 @@ def test_enrolment_writes_the_file_and_shows_no_token(
     assert redeemed == [{"token": "plm_enroll_once", "name": "web-1", "server_addr": "http://127.0.0.1:52281"}]
     assert json.loads(config.read_text())["id"] == "agent-9"
     shown = "".join(capsys.readouterr())
-    assert "web-1" in shown
+    assert "agent-9" in shown and str(config) in shown
     assert "plm_" not in shown
     # A second time nothing is redeemed and nothing overwritten.
     assert main(arguments) == MISCONFIGURED
@@ -164,14 +163,9 @@ def test_enrolment_reads_the_token_from_standard_input(
         enrolment.enroll("127.0.0.1:1", "n", tmp_path / "other.json", "PLUMBER_ENROLL_TOKEN")
 
 
-def test_unit_leaves_commands_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = unit_text(tmp_path / "my agent.json", tmp_path)
-    lines = text.splitlines()
-    assert "KillMode=process" in lines
-    assert "Delegate=yes" in lines
-    assert f"RestartPreventExitStatus={MISCONFIGURED}" in lines
-    assert f'"{tmp_path / "my agent.json"}"' in text
-    assert "@" not in text
-    assert main(["--print-unit"]) == 0
-    assert "[Service]" in capsys.readouterr().out
-    assert FAILED != MISCONFIGURED
+def test_how_long_to_drain_is_seconds() -> None:
+    assert parse_arguments(["--drain", "90"]).drain == 90
+    assert parse_arguments([]).drain == 0
+    for wrong in ("-1", "soon", "1e9"):
+        with pytest.raises(SystemExit):
+            parse_arguments(["--drain", wrong])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from plumber_agent import connect as module
 from plumber_agent.address import ServerAddress
-from plumber_agent.connect import POLL_FOR, Connector, needs_proxy
+from plumber_agent.connect import POLL_FOR, AnyServer, Connector, needs_proxy
 from plumber_agent.held_socket import UpgradeRefused
 from plumber_agent.poll_peer import PollPeer
+from plumber_core.errors import StartupError
 from plumber_core.protocol.peer import Disconnected
 
 ADDRESS = ServerAddress.parse("http://plumber.example:8080")
@@ -100,3 +102,25 @@ async def test_an_unreachable_server_is_no_reason_to_poll(sockets: list[Any]) ->
 )
 def test_proxies_from_the_environment(address: str, environment: dict[str, str], expected: bool) -> None:
     assert needs_proxy(ServerAddress.parse(address), environment) is expected
+
+
+async def test_of_several_servers_each_new_connection_goes_to_the_next(sockets: list[Any]) -> None:
+    addresses = ServerAddress.parse_all("http://a.example:8080, b.example:8081")
+    assert [str(address) for address in addresses] == ["http://a.example:8080", "http://b.example:8081"]
+    asked: list[str] = []
+
+    def connector(name: str) -> Callable[[], Awaitable[Any]]:
+        async def connect() -> Any:
+            asked.append(name)
+            if name == "a":
+                raise Disconnected("away")
+            return name
+
+        return connect
+
+    servers = AnyServer([connector("a"), connector("b")])
+    with pytest.raises(Disconnected):
+        await servers()
+    assert (await servers(), asked) == ("b", ["a", "b"])
+    with pytest.raises(StartupError):
+        ServerAddress.parse_all("http://a.example, nonsense://b")

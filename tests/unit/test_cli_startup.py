@@ -7,11 +7,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
-from plumber_core.cli import run
+from plumber_core.cli import build_app, run
 from plumber_core.errors import (
     Conflict,
     Forbidden,
@@ -143,6 +145,26 @@ def _break(manager: object) -> None:
     from plumber_core.errors import PluginBroken
 
     raise PluginBroken(plugin="bad", name="bad", reason="ImportError")
+
+
+def verbs(app: App, words: str = "plumber") -> Iterator[tuple[str, App]]:
+    """Yield every command that can be called."""
+    for name in app:
+        if not name.startswith("-"):
+            below = app[name]
+            if below.default_command is not None:
+                yield f"{words} {name}", below
+            else:
+                yield from verbs(below, f"{words} {name}")
+
+
+def test_every_verb_answers_programs_too() -> None:
+    without = {
+        words
+        for words, verb in verbs(build_app())
+        if not any("--output" in argument.names for argument in verb.assemble_argument_collection())
+    }
+    assert without == {"plumber completion", "plumber schema task"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

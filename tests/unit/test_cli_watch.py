@@ -105,6 +105,24 @@ async def test_the_whole_story_of_two_hosts(start: Start) -> None:
     ]
 
 
+async def test_a_step_that_prints_nothing_is_shown_before_the_output_of_the_next_one(start: Start) -> None:
+    plane = ScriptedPlane(["quiet", "silent", "loud"], ["web-1", "web-2"])
+    watched = start(plane)
+    await wait_until(lambda: plane.followed)
+    for step in plane.steps:
+        for host in plane.hosts:
+            plane.start(step, host)
+            if step == "loud":
+                plane.output(step, host, b"hello\n")
+            plane.end(step, host)
+    plane.settle(ExecutionState.SUCCEEDED)
+    await watched.ends()
+    headings = [line.split()[1] for line in watched.lines if line.startswith("── ")]
+    ends = [line.split()[2] for line in watched.lines if " ✓ " in line and line.startswith("web-")][:6]
+    assert headings == ["quiet", "silent", "loud"]
+    assert ends == ["quiet", "quiet", "silent", "silent", "loud", "loud"]
+
+
 async def test_an_execution_that_has_ended_is_shown_from_its_beginning(start: Start) -> None:
     plane = ScriptedPlane(["build"], ["web-1"])
     plane.start("build", "web-1")
@@ -131,8 +149,9 @@ async def test_bytes_that_become_durable_after_the_end_are_not_lost(start: Start
     plane.logs[attempt].complete = True
     plane.output("build", "web-1", b"late\n")
     # The execution has ended, so nobody listens for hints: the rest is asked for again.
-    await watched.ends()
+    shown = (await watched.ends()).steps[0].attempts[0]
     assert "web-1 │ late" in watched.lines
+    assert (shown.log_complete, shown.log_end) == (True, len(plane.logs[attempt].data))
 
 
 async def test_a_log_that_never_becomes_complete_ends_with_a_remark(

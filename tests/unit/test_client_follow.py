@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from plumber_client import AsyncClient, Client
 from plumber_client._cursor import LONGEST_PAUSE, Cursor
 from plumber_client._sse import Message, SseParser
-from plumber_core.errors import Forbidden, Unreachable
+from plumber_core.errors import Forbidden, ProtocolError, Unreachable
 from plumber_core.model.views import Event, LogGrowth
 
 AT_ONCE = b"retry: 0\n\n"
@@ -70,6 +70,26 @@ async def first(connections: Connections, count: int, after: str | None = None) 
             if len(taken) == count:
                 return taken
     raise AssertionError(taken)
+
+
+@pytest.mark.parametrize("kind", ["hello", "goodbye", "message", ""])
+async def test_kinds_of_messages_that_this_release_does_not_know_are_passed_over(kind: str) -> None:
+    unknown = f"id: e2\nevent: {kind}\ndata: not even JSON\n\n".encode()
+    connections = Connections([event(1), unknown, event(3)], [])
+    assert await first(connections, 2) == ["e1", "e3"]
+
+
+async def test_an_unknown_message_moves_the_place_from_which_a_stream_goes_on() -> None:
+    connections = Connections([event(1), b"id: e2\nevent: goodbye\ndata: {}\n\n"], [event(3)])
+    assert await first(connections, 2) == ["e1", "e3"]
+    assert connections.resumed == [None, "e2"]
+
+
+async def test_an_event_of_a_kind_that_is_new_is_handed_on_and_one_that_cannot_be_read_is_not_passed_over() -> None:
+    connections = Connections([event(1, "rollout.began"), b"id: e2\nevent: step.ended\ndata: torn\n\n"])
+    assert await first(connections, 1) == ["e1"]
+    with pytest.raises(ProtocolError):
+        await first(Connections([event(1), b"id: e2\nevent: step.ended\ndata: torn\n\n"]), 2)
 
 
 async def test_events_and_hints_come_in_order() -> None:

@@ -35,6 +35,7 @@ def test_a_record_is_read_as_it_was_written() -> None:
     assert [decode_line(encode_record(record)[:-1]) for record in LIFE] == LIFE
 
 
+@pytest.mark.row(31)
 def test_torn_at_every_byte_only_the_torn_record_is_missing(tmp_path: Path) -> None:
     for cut in range(len(BYTES) + 1):
         _check_torn(cut, tmp_path / f"journal-{cut}")
@@ -51,6 +52,7 @@ def _check_torn(cut: int, path: Path) -> None:
     assert read_contents(path.read_bytes()).records == [*LIFE[:whole], LIFE[-1]]
 
 
+@pytest.mark.row(31)
 def test_a_flipped_bit_anywhere_hides_nothing_and_invents_nothing() -> None:
     for position in range(len(BYTES)):
         _check_flipped(position)
@@ -109,7 +111,7 @@ def test_no_room_means_no_further_attempt(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(errno.ENOSPC, "full")
 
     journal = Journal(str(tmp_path / "journal"))
-    monkeypatch.setattr(disk, "reserve", full)
+    monkeypatch.setattr(disk.DISK, "reserve", full)
     assert not journal.has_room(0, 100)
     journal.close()
 

@@ -134,7 +134,9 @@ async def test_a_batch_over_the_limit_is_one_clear_error_and_runs_nothing() -> N
     body = json.dumps([{"jsonrpc": "2.0", "method": "update"}] * 1000)
     reply = await call(body, methods)
     assert error_code(reply) == -32600
-    assert reply["error"]["data"]["arguments"] == {"field": "batch", "actual": 1000, "unit": "calls", "limit": 50}
+    told = reply["error"]["data"]["arguments"]
+    assert told.pop("phrases") == {"unit": {"code": "unit_calls", "arguments": {}}}
+    assert told == {"field": "batch", "actual": 1000, "unit": "calls", "limit": 50}
     assert methods.notified == []
 
 
@@ -203,6 +205,13 @@ async def test_bad_input_names_the_place_and_the_reason(body: bytes, code: int, 
     assert error_code(reply) == code
     assert words in reply["error"]["message"]
     assert reply["id"] is None
+
+
+@pytest.mark.parametrize("body", ["%s", "[%s]"])
+async def test_the_output_of_a_command_may_hold_what_other_texts_may_not(body: str) -> None:
+    call_with = '{"jsonrpc": "2.0", "method": "get_data", "params": {"%s": "\\u0000 \\ud800"}, "id": 1}'
+    assert "result" in str(await call(body % call_with % "output"))
+    assert "NUL" in str(await call(body % call_with % "name"))
 
 
 async def test_an_escaped_backslash_is_not_a_nul() -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from plumber_core.runner.ledger import TOMBSTONE_LIFE, Ledger
+from plumber_core.runner.kept import LIFE
+from plumber_core.runner.ledger import Ledger
 
 EXIT = {"state": "failed", "exit_code": 3}
 
@@ -75,6 +76,6 @@ def test_compaction_changes_nothing(records: list[dict[str, Any]]) -> None:
 
 def test_tombstones_live_a_day() -> None:
     ledger = folded(SPAWNING, ENDED, FORGOTTEN)
-    assert len(list(ledger.compacted(now=999 + TOMBSTONE_LIFE))) == 2
-    assert len(list(ledger.compacted(now=1000 + TOMBSTONE_LIFE))) == 1
+    assert len(list(ledger.compacted(now=999 + LIFE))) == 2
+    assert len(list(ledger.compacted(now=1000 + LIFE))) == 1
     assert not ledger.knows("a")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumber_core.errors import StartupError
+from plumber_core.protocol.digest import LogDigest
 from plumber_core.protocol.frames import STDERR, STDOUT, SYSTEM, encode_frame
 from plumber_core.protocol.messages import Assignment, StepSpec
-from plumber_core.runner.attempts import REMEMBERED, Attempts
+from plumber_core.runner.attempts import REMEMBERED, Attempts, Tracked
 from plumber_core.runner.backoff import LONGEST, Backoff
 from plumber_core.runner.commands import Surroundings, build_command
 from plumber_core.runner.describe import describe_executors
-from plumber_core.runner.digest import LogDigest
 from plumber_core.runner.facts import collect_facts
+from plumber_core.runner.outcomes import BAD_OUTPUT, outcome_of
 from plumber_core.runner.outputs import BadOutput, parse_outputs, read_outputs
 from plumber_core.runner.permits import Permits
 from plumber_core.runner.scope import TaskScope
 from plumber_core.runner.session_chain import FILE_NAME, SessionChain
-from plumber_core.runner.supervision import Command
+from plumber_core.runner.supervision import Command, Exited, ExitInfo, Record
 from plumber_core.runner.uploads import Pace
 
 
@@ -38,12 +40,15 @@ def test_permits_end_by_their_renewal() -> None:
     assert permits.until(1, 105.1) == 106.0
     assert permits.until(2, 101.0) is None
     permits.sent(2, 112.0)
+    assert permits.sent_at(1) == 101.0, "the server may still tell that it has recorded it"
+    permits.sent(3, 170.0)
     permits.ttl = 100.0
+    assert permits.sent_at(1) is None
     assert permits.until(1, 112.0) is None, "renewals that no permit can name any more are forgotten"
 
 
 def test_backoff_grows_to_its_limit_and_starts_again_after_a_success() -> None:
-    backoff = Backoff()
+    backoff = Backoff(random.Random())
     waits = [backoff.next() for _ in range(20)]
     assert 0.1 <= waits[0] <= 0.2
     assert all(
@@ -207,11 +212,11 @@ def test_missing_output_file_has_no_values_and_a_folder_is_bad(tmp_path: Path) -
 def test_damaged_session_file_stops_instead_of_forgetting(tmp_path: Path) -> None:
     chain = SessionChain(tmp_path)
     chain.load()
-    assert (chain.next_incarnation(), chain.token) == (1, None)
+    assert (chain.next_incarnation("first"), chain.token) == (1, None)
     chain.remember("token", 3)
     again = SessionChain(tmp_path)
     again.load()
-    assert (again.incarnation, again.token, again.epoch) == (1, "token", 3)
+    assert (again.incarnation, again.token, again.epoch, again.install) == (1, "token", 3, "first")
     for damage in ("", "[]", "{}", '{"incarnation": "x"}'):
         (tmp_path / FILE_NAME).write_text(damage)
         with pytest.raises(StartupError):
@@ -263,3 +268,40 @@ async def test_the_executor_host_says_what_can_be_run_here() -> None:
     found = {executor.kind: executor for executor in await describe_executors()}
     assert "shell" in found
     assert found["shell"].schema["type"] == "object"
+
+
+@pytest.mark.parametrize(("boot", "vouches"), [("boot-1", True), ("boot-2", False)])
+def test_a_log_that_was_read_again_after_a_reboot_is_not_vouched_for(tmp_path: Path, boot: str, vouches: bool) -> None:
+    """The server may have had the true bytes before the power went; the disk may hold zeros in their place."""
+    frame = encode_frame(STDOUT, 1, b"said")
+    tracked = Tracked("attempt", "unknown", "boot-1", log_end=len(frame))
+    tracked.digest.feed(0, frame)
+    outcome = outcome_of(tracked, boot, tmp_path / "none")
+    assert outcome.log_end == len(frame)
+    assert bool(outcome.sha256_stdout) is vouches
+
+
+@pytest.mark.parametrize("left", [b"key=value\n", b"key=va", b"key=value"[:9].ljust(10, b"\0"), None])
+@pytest.mark.parametrize("boot", ["boot-1", "boot-2"])
+def test_values_that_the_power_took_along_are_missed(tmp_path: Path, boot: str, left: bytes | None) -> None:
+    """A success that hands nothing on would have the next steps run with nothing."""
+    file = tmp_path / "a.out"
+    if left is not None:
+        file.write_bytes(left)
+    exit = ExitInfo("succeeded", 0, output=len(b"key=value\n"))
+    outcome = outcome_of(Tracked("a", "exited", "boot-1", exit=exit), boot, file)
+    if left == b"key=value\n":
+        assert (outcome.state, outcome.outputs) == ("succeeded", {"key": "value"})
+    elif boot == "boot-2" or (left and left.endswith(b"\0")):
+        assert (outcome.state, outcome.error, outcome.exit_code, outcome.outputs) == ("failed", BAD_OUTPUT, 0, {})
+
+
+def test_an_inventory_that_was_taken_before_an_end_does_not_undo_it() -> None:
+    """Found by the simulator: both came at once, the answer is taken in later, and nobody told the end."""
+    attempts, end = Attempts(), ExitInfo("succeeded", 0)
+    attempts.begin("a")
+    attempts.apply(Exited("a", Record("a", "exited", "boot", 9, end, {})))
+    attempts.adopt([Record("a", "running", "boot", 5, None, {})])
+    tracked = attempts.find("a")
+    assert tracked is not None and (tracked.ended, tracked.exit, tracked.log_end) == (True, end, 9)
+    assert attempts.occupied() == 0

@@ -165,14 +165,14 @@ async def test_stale_spawn_is_proven_unrun(tmp_path: Path) -> None:
         assert link.hands.verbs("a")[:2] == ["spawn", "void"]
 
 
-async def test_full_disk_starts_nothing_and_proves_nothing_until_asked_again(tmp_path: Path) -> None:
+async def test_a_disk_that_takes_no_proof_either_starts_and_proves_nothing_until_asked_again(tmp_path: Path) -> None:
     server = ScriptedServer()
     hands = FakeSupervisor(tmp_path)
-    hands.spawn_answer = SpoolUnwritable(reason="full")
+    hands.spawn_answer = hands.void_answer = SpoolUnwritable(reason="full")
     async with linked(tmp_path, server, hands) as link:
         await link.ready()
         server.assign("a")
-        await wait_until(lambda: link.hands.verbs("a") == ["spawn"])
+        await wait_until(lambda: link.hands.verbs("a") == ["spawn", "void"])
         hands.spawn_answer = "spawned"
         server.push(Ask(server.assignment("a")))
         await wait_until(lambda: "a" in link.hands.commands)

@@ -31,7 +31,9 @@ async def test_first_greeting_learns_the_epoch_and_keeps_the_session(tmp_path: P
         assert second.incarnation > first.incarnation
         assert (second.slots, second.facts, second.version) == (3, {"os": "linux"}, "1.2.3")
         assert [executor.kind for executor in second.executors] == ["shell"]
-        assert stored(tmp_path) == {"incarnation": second.incarnation, "token": server.peer.session, "epoch": 1}
+        assert second.install and second.install == first.install
+        remembered = {"incarnation": second.incarnation, "token": server.peer.session, "epoch": 1}
+        assert stored(tmp_path) == {**remembered, "install": second.install}
         assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
 
 

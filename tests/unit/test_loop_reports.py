@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from plumber_core.errors import PlumberError
 from plumber_core.model.limits import MAX_REPORT_TAIL
 from plumber_core.protocol.frames import MAX_CHUNK, STDERR, decode_frames, encode_frame, whole_length
 from plumber_core.protocol.messages import (
@@ -189,6 +190,26 @@ async def test_a_lost_reply_is_reported_again_with_the_same_content(tmp_path: Pa
         assert first.session != second.session
         # The server had the tail already: it was asked before anything was sent again.
         assert second.tail == b""
+
+
+async def test_a_report_that_the_server_stumbles_over_is_told_again_in_the_same_session(tmp_path: Path) -> None:
+    server = ScriptedServer()
+    stumbles = iter([PlumberError(), PlumberError()])
+
+    def stumble(_: Report) -> None:
+        if error := next(stumbles, None):
+            raise error
+
+    server.answers[Report] = stumble
+    async with linked(tmp_path, server) as link:
+        await run(link)
+        greeted = len(server.of(Hello))
+        link.hands.prints("a", b"hello\n")
+        link.hands.exits("a")
+        await settled(link)
+        assert [report.outcome for report in server.of(Report)] == [server.of(Report)[0].outcome] * 3
+        assert [frame.data for frame in decode_frames(bytes(server.logs["a"]))] == [b"hello\n"]
+        assert len(server.of(Hello)) == greeted
 
 
 async def test_work_done_while_the_server_is_away_is_told_afterwards(tmp_path: Path) -> None:

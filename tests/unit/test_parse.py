@@ -11,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumber_core.errors import TooLarge, ValidationFailed
+from plumber_core.model.agent import AgentRef
+from plumber_core.model.plan import Plan, RetryPolicy
+from plumber_core.model.states import AgentState
 from plumber_core.model.task import Parameter, Step, Task
+from plumber_core.planning.expand import expand
 from plumber_core.planning.parse import check_definition, check_task, parse_task, task_from_definition
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "tasks"
@@ -236,3 +240,23 @@ def test_no_bytes_make_it_raise_anything_but_problems(source: str | bytes, forma
         assert all(problem.message for problem in problems)
     else:
         assert check_task(source, format) == []
+
+
+def test_what_a_retry_says_reaches_the_plan_and_survives_its_storage() -> None:
+    source = """
+name: x
+on: all
+timeout: 2h
+queue_timeout: 10m
+steps:
+  - name: a
+    run: b
+    retry: {attempts: 4, delay: 5s, backoff: 2, max_delay: 1m, jitter: 0.1, on: [failed, lost], exit_codes: [75]}
+    stop_after: 2m
+    lost_after: never
+"""
+    plan = expand(parse_task(source).task, {}, [AgentRef("id", "web-1", AgentState.ACTIVE, {}, {})])
+    step = plan.steps[0]
+    assert step.retry == RetryPolicy(4, 5.0, 2.0, 60.0, 0.1, ("failed", "lost"), (75,))
+    assert (step.stop_after, step.lost_after, plan.timeout, plan.queue_timeout) == (120.0, "never", 7200.0, 600.0)
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan

@@ -9,7 +9,6 @@ import pytest
 
 from plumber_core.errors import TooLarge, ValidationFailed
 from plumber_core.planning.parse import check_task, parse_task
-from support.hangs import must_end
 
 MIB = 1024 * 1024
 
@@ -53,18 +52,18 @@ def test_a_bomb_is_refused_for_what_it_is(source: str, format: Any, code: str) -
     ["a", " ", "\n", "#", "[", '"', "'", "${{ ", "{", "a = ", "= ", "a b ", "- ", ": ", "a.", "\\", "[[", "'''", "|\n"],
 )
 @pytest.mark.parametrize("format", ["auto", "yaml", "json", "toml"])
+@pytest.mark.timeout(120)
 def test_no_filler_makes_reading_take_for_ever(filler: str, format: Any) -> None:
     # A fifth of the limit: quadratic behaviour would take minutes even so.
     source = "name: x\nrun: " + filler * (MIB // 5 // len(filler))
-    with must_end():
-        check_task(source, format)
-        check_task(source[8:], format)
+    check_task(source, format)
+    check_task(source[8:], format)
 
 
 def test_a_source_over_the_limit_is_too_large() -> None:
     with pytest.raises(TooLarge) as caught:
         parse_task(b"#" * (MIB + 1))
-    assert caught.value.arguments == {"field": "source", "actual": MIB + 1, "limit": MIB, "unit": "bytes"}
+    assert caught.value.explain() == f"source is too large: {MIB + 1} bytes, at most {MIB}."
     assert [problem.code for problem in check_task("é" * (MIB // 2 + 1))] == ["too_large"]
 
 
@@ -72,6 +71,7 @@ def test_lone_surrogates_in_a_text_are_a_problem_not_a_crash() -> None:
     assert [problem.code for problem in check_task("name: \ud800")] == ["bad_character"]
 
 
+@pytest.mark.timeout(120)
 def test_a_task_of_1000_steps_is_read() -> None:
     steps = [
         {"name": f"step {n}", "run": f"echo {n}", "timeout": "10m", "env": {"A": "${{ agent.name }}"}}
@@ -82,8 +82,7 @@ def test_a_task_of_1000_steps_is_read() -> None:
         for step in steps
     )
     for text in (source, json.dumps({"name": "x", "on": "all", "steps": steps})):
-        with must_end():
-            assert len(parse_task(text).task.steps) == 1000
+        assert len(parse_task(text).task.steps) == 1000
 
 
 def test_more_steps_than_the_limit_are_refused() -> None:

@@ -105,7 +105,25 @@ def test_sources_that_are_no_toml(source: str, expected: tuple[str, int, int]) -
     ("line", "code", "column"),
     [
         ("tmeout: 5s", "unknown_key", 5),
-        ("retry: {attempts: 3}", "not_supported_yet", 5),
+        ("rollout: {batches: [0]}", "bad_batches", 24),
+        ("rollout: {batches: 5 *2 1}", "bad_batches", 24),
+        ("rollout: {batchs: 1}", "unknown_key", 15),
+        ("rollout: {max_failures: x}", "wrong_type", 29),
+        ("rollout: {pause: soon}", "bad_duration", 22),
+        ("rollout: {order: size}", "wrong_type", 22),
+        ("rollout: {gate: {run: x, on_failure: continue}}", "key_of_no_gate", 30),
+        ("rollout: {gate: {timeout: 1m}}", "no_command", 21),
+        ("rollout: {pause: '${{ params.x }}'}", "bad_duration", 22),
+        ("retry: 3", "wrong_type", 12),
+        ("retry: {attempts: 0}", "wrong_type", 23),
+        ("retry: {attempts: 2, backoff: .5}", "wrong_type", 35),
+        ("retry: {attempts: 2, on: [skipped]}", "not_a_choice", 31),
+        ("retry: {attempts: 2, dealy: 5s}", "unknown_key", 26),
+        ("retry: {attempts: 2, on: [failed, lost]}", "unsafe_retry", 30),
+        ("retry: {attempts: 2, on: [timed_out], exit_codes: [1]}", "exit_codes_unused", 43),
+        ("on_disconnect: stop_after", "stop_after_missing", 20),
+        ("stop_after: 59s", "stop_after_too_short", 17),
+        ("lost_after: sometimes", "bad_duration", 17),
         ("on_failure: pause", "not_supported_yet", 17),
         ("on_failure: halt", "not_a_choice", 17),
         ("timeout: 10 minutes", "bad_duration", 14),
@@ -123,7 +141,7 @@ def test_sources_that_are_no_toml(source: str, expected: tuple[str, int, int]) -
         ("on: role=", "bad_target", 9),
         ("on: []", "bad_target", 9),
         ("on: [1]", "wrong_type", 9),
-        ("on: any 1 of role=web", "not_supported_yet", 9),
+        ("on: role=web and any 1 of db", "bad_target", 9),
         ("on: role=${{ agent.name }}", "not_here", 9),
         ("on: ${{ params.x }}", "unknown_parameter", 9),
         ("path: ${{ params.x }}", "unknown_parameter", 11),
@@ -157,7 +175,7 @@ def test_a_wrong_line_of_a_step(line: str, code: str, column: int) -> None:
         ("name: ' x'\non: all\nsteps: [{name: a, run: b}]", "bad_name"),
         ('name: "a\\nb"\non: all\nsteps: [{name: a, run: b}]', "bad_name"),
         ("name: x\non: all\nsteps: [{name: a, run: b}, {name: a, run: c}]", "duplicate_step"),
-        ("name: x\non: all\ntimeout: 2h\nsteps: [{name: a, run: b}]", "not_supported_yet"),
+        ("name: x\non: all\nlocks: [a]\nsteps: [{name: a, run: b}]", "not_supported_yet"),
         ("name: x\non: all\nclean_environment: false\nsteps: [{name: a, run: b}]", "unknown_key"),
         ("name: x\non: all\nsteps: [{name: a, run: " + "b" * 100_001 + "}]", "too_long"),
         ("name: x\non: all\nenv: {A: '${{ steps.a.outputs.b }}'}\nsteps: [{name: a, run: b}]", "not_here"),
@@ -194,6 +212,10 @@ def test_a_wrong_task(source: str, code: str) -> None:
         ("x: {type: enum}", "missing_choices"),
         ("x: {type: enum, choices: [a, a]}", "duplicate_choice"),
         ("x: {type: int, choices: [a]}", "choices_without_enum"),
+        ("x: {type: multi-enum}", "missing_choices"),
+        ("x: {type: multi-enum, choices: [1, 2], default: [1, 3]}", "bad_default"),
+        ("x: {type: target, default: 'role=('}", "bad_default"),
+        ("x: {type: target, min: 1}", "range_without_size"),
         ("x: {type: enum, choices: [a], default: b}", "bad_default"),
         ("x: {type: int, default: 1.5}", "bad_default"),
         ("x: {type: int, min: 2, max: 1}", "empty_range"),
@@ -230,7 +252,7 @@ def test_an_expression_in_a_command_says_how_to_write_it() -> None:
 
 
 def test_all_problems_are_told_at_once_in_order() -> None:
-    source = f"nmae: x\ntimeout: 1\n{HEAD[8:]}{STEP}    timeout: never\n  - name: a\n    on: (\n"
+    source = f"nmae: x\nlocks: 1\n{HEAD[8:]}{STEP}    timeout: never\n  - name: a\n    on: (\n"
     codes = [problem.code for problem in check_task(source)]
     assert codes == ["missing_key", "unknown_key", "not_supported_yet", "bad_duration", "no_command", "duplicate_step",
                      "bad_target"]  # fmt: skip
@@ -240,11 +262,105 @@ def test_all_problems_are_told_at_once_in_order() -> None:
     assert Problem(**caught.value.arguments["problems"][1]).line == 1
 
 
-def test_a_block_is_only_said_to_be_unsupported() -> None:
-    source = f"{HEAD}  - name: block\n    rollout: {{batches: [1]}}\n    steps: [{{name: x, run: y}}]\n"
-    assert [problem.code for problem in check_task(source)] == ["not_supported_yet", "not_supported_yet"]
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ("{name: b, steps: []}", [("empty_block", 22)]),
+        ("{name: b, steps: [{name: c, run: x, on: all}]}", [("key_of_block", 41)]),
+        ("{name: b, steps: [{name: c, steps: [{name: d, run: x}]}]}", [("nested_block", 33)]),
+        ("{name: b, timeout: 1m, steps: [{name: c, run: x}]}", [("key_of_inner", 15)]),
+        ("{name: b, run: x, steps: [{name: c, run: x}]}", [("key_of_inner", 15)]),
+        ("{name: b, steps: [{name: b, run: x}]}", [("duplicate_step", 30)]),
+        ("{name: b, steps: [{name: c}]}", [("no_command", 23)]),
+        ("{name: b, steps: [{name: c, rn: x}]}", [("unknown_key", 33), ("no_command", 23)]),
+        ("{name: b, steps: [{name: c, run: x, needs: [a]}]}", [("not_supported_yet", 41)]),
+        ("{name: b, on: any 1 of all, steps: [{name: c, run: x}]}", [("bad_target", 19)]),
+        ("{name: b, on: any 2 of all, run: x, rollout: {batches: 1}}", [("bad_target", 19)]),
+        ("{name: b, rollout: {gate: {run: x, on: '('}}, run: x}", [("bad_target", 44)]),
+        ("{name: b, rollout: {gate: {run: x, steps: []}}, run: x}", [("key_of_no_gate", 40)]),
+        (
+            "{name: b, steps: [{name: c, run: x, path: '${{ steps.d.outputs.k }}'}, {name: d, run: x}]}",
+            [("circular_reference", 47)],
+        ),
+        ("{name: b, steps: [{name: c, run: 'x ${{ params.p }}'}]}", [("parameter_in_command", 38)]),
+    ],
+)
+def test_what_is_wrong_with_a_block(block: str, expected: list[tuple[str, int]]) -> None:
+    problems = check_task(f"{HEAD}  - {block}\n")
+    assert sorted((problem.code, problem.column) for problem in problems) == sorted(expected)
+    assert {problem.line for problem in problems} == {4}
+
+
+def test_a_block_and_its_gate_are_read_like_steps() -> None:
+    source = f"""{HEAD}  - name: block
+    env: {{PORT: 80}}
+    rollout: {{batches: [1, 10%], max_failures: 2%, pause: 90, gate: {{run: 5, env: {{A: 1}}, grace: }}, order: random}}
+    steps:
+      - {{name: x, run: 1.10, path: 5}}
+      - {{name: y, run: y, env: {{B: '${{{{ steps.x.outputs.k }}}}'}}, timeout: }}
+"""
+    assert parse_task(source).definition["steps"] == [
+        {
+            "name": "block",
+            "env": {"PORT": "80"},
+            "rollout": {
+                "batches": [1, "10%"],
+                "max_failures": "2%",
+                "pause": 90.0,
+                "gate": {"run": "5", "env": {"A": "1"}},
+                "order": "random",
+            },
+            "steps": [
+                {"name": "x", "run": "1.10", "path": "5"},
+                {"name": "y", "run": "y", "env": {"B": "${{ steps.x.outputs.k }}"}},
+            ],
+        }
+    ]
 
 
 def test_a_hostile_file_gets_a_limited_answer() -> None:
     source = HEAD + "".join(f"  - k{index}: 1\n" for index in range(2000))
     assert len(check_task(source)) == 200
+
+
+KINDS = {
+    "http": {"properties": {"url": {}, "expect": {}}, "required": ["url"]},
+    "anything": {"additionalProperties": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "column", "nearest"),
+    [
+        ("{name: a, uses: htp, with: {url: x}}", "unknown_executor", 25, "http"),
+        ("{name: a, uses: mars}", "unknown_executor", 25, None),
+        ("{name: a, uses: http, with: {url: x, expct: 1}}", "unknown_with", 46, "expect"),
+        ("{name: a, uses: http, with: {expect: 200}}", "missing_with", 25, None),
+        ("{name: a, uses: http}", "missing_with", 25, None),
+    ],
+)
+def test_what_a_step_uses_is_known_and_gets_its_parameters(
+    step: str, code: str, column: int, nearest: str | None
+) -> None:
+    source = f"name: t\non: all\nsteps: [{step}]\n"
+    [problem] = check_task(source, kinds=KINDS)
+    assert (problem.code, problem.line, problem.column, problem.nearest) == (code, 3, column, nearest)
+    assert check_task(source) == []
+
+
+def test_steps_of_blocks_and_gates_are_looked_at_too() -> None:
+    source = """\
+name: t
+on: all
+steps:
+  - name: out
+    rollout: {batches: [1], gate: {name: ok, uses: htp}}
+    steps:
+      - {name: a, uses: mars}
+      - {name: b, uses: anything, with: {whatever: 1}}
+      - {name: c, run: "true"}
+"""
+    assert [(problem.line, problem.code) for problem in check_task(source, kinds=KINDS)] == [
+        (5, "unknown_executor"),
+        (7, "unknown_executor"),
+    ]

@@ -32,10 +32,24 @@ def test_it_is_a_schema_with_exactly_the_keys_that_work() -> None:
     schema = task_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     definitions = schema["$defs"]
-    assert set(schema["properties"]) == {*("name", "description", "params", "env", "on", "path", "steps", "labels")}
+    assert set(schema["properties"]) == {
+        *("name", "description", "params", "env", "on", "allow_empty", "path", "steps", "labels"),
+        *("timeout", "queue_timeout"),
+    }
     assert set(definitions["Step"]["properties"]) == {
-        *("name", "run", "uses", "with", "on", "path", "env", "shell"),
+        *("name", "run", "uses", "with", "on", "allow_empty", "path", "env", "shell"),
         *("timeout", "idle_timeout", "grace", "stdin", "on_failure"),
+        *("retry", "idempotent", "on_disconnect", "stop_after", "lost_after", "steps", "rollout"),
+    }
+    assert set(definitions["Step"]["properties"]) - set(definitions["Inner"]["properties"]) == {
+        *("on", "allow_empty", "steps", "rollout")
+    }
+    assert set(definitions["Step"]["properties"]) - set(definitions["Gate"]["properties"]) == {
+        *("allow_empty", "on_failure", "steps", "rollout")
+    }
+    assert set(definitions["Rollout"]["properties"]) == {"batches", "max_failures", "pause", "gate", "order"}
+    assert set(definitions["Retry"]["properties"]) == {
+        *("attempts", "delay", "backoff", "max_delay", "jitter", "on", "exit_codes")
     }
     assert set(definitions["Parameter"]["properties"]) == {
         *("type", "pattern", "required", "default", "description", "choices", "min", "max")
@@ -58,6 +72,42 @@ def test_the_originals_file_is_another_language() -> None:
 
 
 _DURATIONS = st.sampled_from([0, 30, 1.5, "30", "30s", "1h30m", "2d", "500ms", "ten", "-1", -1, "1x", "", True, "1h2h"])
+_RETRIES: list[Any] = [
+    {"attempts": 2},
+    {"attempts": 0},
+    {"attempts": True},
+    {"attempts": 2, "on": ["failed"]},
+    {"attempts": 2, "dealy": 1},
+    {"delay": "5s"},
+    2,
+]
+_INNER: list[Any] = [
+    {"name": "i", "run": "x"},
+    {"name": "j", "uses": "http"},
+    {"name": "k"},
+    {"name": "l", "run": "x", "on": "all"},
+    {"name": "m", "steps": []},
+    5,
+]
+_ROLLOUTS: list[Any] = [
+    {},
+    {"batches": 1, "max_failures": 0, "pause": "manual", "order": "name"},
+    {"batches": [1, "10%", "5 *2"], "max_failures": "2%", "pause": "30s", "order": {"label": "rack"}},
+    {"batches": "ten"},
+    {"batches": []},
+    {"batches": 0},
+    {"max_failures": {"total": 1, "batch": "5%"}},
+    {"max_failures": {}},
+    {"max_failures": -1},
+    {"pause": "soon"},
+    {"order": "size"},
+    {"order": {"label": 5}},
+    {"gate": {"run": "x", "timeout": "1m"}},
+    {"gate": {"run": "x", "on_failure": "continue"}},
+    {"gate": {}},
+    {"gaet": {"run": "x"}},
+    1,
+]
 _STEP = st.fixed_dictionaries(
     {},
     optional={
@@ -71,8 +121,12 @@ _STEP = st.fixed_dictionaries(
         "timeout": _DURATIONS,
         "grace": _DURATIONS,
         "on_failure": st.sampled_from(["stop", "continue", "pause"]),
-        "retry": st.just({"attempts": 2}),
+        "retry": st.sampled_from(_RETRIES),
+        "lost_after": st.sampled_from(["never", "5m", "x"]),
+        "idempotent": st.sampled_from([True, "yes"]),
         "nmae": st.just("x"),
+        "steps": st.lists(st.sampled_from(_INNER), max_size=2),
+        "rollout": st.sampled_from(_ROLLOUTS),
     },
 )
 _PARAMETER = st.fixed_dictionaries(
@@ -93,6 +147,7 @@ _TASK = st.fixed_dictionaries(
 _FORM = {"unknown_key", "not_supported_yet", "missing_key", "wrong_type", "not_a_choice", "bad_name", "no_steps"} | {
     *("no_command", "two_commands", "with_without_uses", "shell_without_run"),
     *("bad_variable_name", "bad_parameter_name", "missing_choices"),
+    *("bad_batches", "empty_block", "nested_block", "key_of_block", "key_of_inner", "key_of_no_gate"),
 }
 """Codes about the form of a task; the others need more than a schema can say."""
 

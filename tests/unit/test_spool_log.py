@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from plumber_core.protocol.frames import STDERR, STDOUT, decode_frames
-from plumber_core.runner.spool import GIVE_BACK, LogFile, discard, whole_end
+from plumber_core.runner.spool import GIVE_BACK, LogFile, whole_end
 
 MIB = 1024 * 1024
 
@@ -35,7 +35,7 @@ def test_it_is_full_at_its_cap_and_room_comes_with_acknowledgement(path: Path) -
     log = LogFile(str(path), 100)
     put(log, STDOUT, bytes(91))
     assert log.full
-    log.acknowledge(1)
+    log.acknowledge(1, False)
     assert not log.full
     log.close()
 
@@ -71,8 +71,8 @@ def test_acknowledged_bytes_give_their_disk_back(path: Path) -> None:
     for _ in range(48):
         put(log, STDOUT, os.urandom(256 * 1024))
     before = path.stat().st_blocks
-    assert log.acknowledge(GIVE_BACK // 2) == 0
-    end = log.acknowledge(11 * MIB)
+    assert log.acknowledge(GIVE_BACK // 2, False) == 0
+    end = log.acknowledge(11 * MIB, False)
     assert end == 11 * MIB
     log.give_back(end)
     after = path.stat()
@@ -103,11 +103,3 @@ def test_whole_end_starts_where_the_disk_was_kept(path: Path) -> None:
     path.write_bytes(bytes(start) + path.read_bytes()[start:] + b"torn")
     assert whole_end(str(path), start) == log.end
     assert whole_end(str(path.with_name("none")), 0) == 0
-
-
-def test_discarding_removes_both_files(path: Path) -> None:
-    path.touch()
-    path.with_suffix(".out").touch()
-    discard(str(path.parent), "a")
-    discard(str(path.parent), "a")
-    assert list(path.parent.iterdir()) == []

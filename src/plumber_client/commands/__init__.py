@@ -43,6 +43,7 @@ GROUPS: dict[str, tuple[str, Verbs]] = {
             ("watch", N_("Follow an execution live to its end.")),
             ("logs", N_("Print the output of an execution.")),
             ("cancel", N_("End an execution.")),
+            ("go", N_("Go on with a rollout that waits between two batches.")),
             ("rerun", N_("Run the same revision with the same parameters again.")),
         ),
     ),
@@ -51,15 +52,26 @@ GROUPS: dict[str, tuple[str, Verbs]] = {
         (
             ("list", N_("List agents.")),
             ("show", N_("Show an agent.")),
+            ("match", N_("Show who a target expression means, who nearly, and why not.")),
             ("create", N_("Create an agent and its agent.json.")),
             ("enroll", N_("Create a one-time token with which a server enrols itself.")),
             ("label", N_("Set labels (NAME=VALUE) or remove them (NAME-).")),
             ("drain", N_("Hand out no new steps; running ones end.")),
             ("activate", N_("Hand out steps again.")),
             ("disable", N_("Hand out no new steps and let no new execution target the agent.")),
+            ("waive", N_("Wait no longer for what an agent has not told since the database lost commits.")),
+            ("strays", N_("List what an agent ran that the database does not know.")),
             ("rotate", N_("Issue a new credential; the old one lives until the new one is first used.")),
             ("revoke", N_("Refuse the agent from now on.")),
             ("delete", N_("Forget an agent; its history stays.")),
+        ),
+    ),
+    "group": (
+        N_("Groups: target expressions that have a name."),
+        (
+            ("list", N_("List groups and how many agents they mean now.")),
+            ("save", N_("Give a target expression a name: group:NAME means it in any target.")),
+            ("delete", N_("Forget a group.")),
         ),
     ),
     "token": (
@@ -71,7 +83,7 @@ GROUPS: dict[str, tuple[str, Verbs]] = {
         ),
     ),
 }
-MODULES = {"task": "tasks", "execution": "executions", "agent": "agents", "token": "tokens"}
+MODULES = {"task": "tasks", "execution": "executions", "agent": "agents", "group": "groups", "token": "tokens"}
 
 
 def register(cli: App) -> None:

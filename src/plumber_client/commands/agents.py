@@ -10,9 +10,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from plumber_client.commands.connect import server
+from plumber_client.commands.matching import match as match
+from plumber_client.commands.paging import ALL, first
 from plumber_client.config import write_private
 from plumber_core.errors import InvalidRequest
-from plumber_core.model.views import AgentConfig, AgentView
+from plumber_core.model.views import AgentConfig, AgentView, StrayView
+from plumber_core.terminal.asking import agreed
 from plumber_core.terminal.console import out, remark
 from plumber_core.terminal.durations import ago, local_time
 from plumber_core.terminal.language import _
@@ -37,7 +40,7 @@ async def list_(
 ) -> None:
     """List agents."""
     async with server() as plumber:
-        page = await plumber.agents.list(on=on)
+        page = await first(ALL, lambda size, at: plumber.agents.list(on=on, limit=size, cursor=at))
     columns = [_("Name"), _("Presence"), _("State"), _("Running"), _("Labels"), _("Heard")]
     emit(page, output, lambda: table(columns, (_row(agent) for agent in page.items)))
 
@@ -125,17 +128,47 @@ async def disable(agent: Agent, /, *, output: Output = "table") -> None:
         _changed(await plumber.agents.disable(agent=agent), output)
 
 
+async def waive(
+    agent: Agent,
+    /,
+    *,
+    yes: Annotated[bool, Parameter(negative=(), help=_("Do not ask."))] = False,
+    output: Output = "table",
+) -> None:
+    """Wait no longer for what an agent has not told."""
+    remark(_("{name} has not told what it ran in the commits that the database lost.", name=agent))
+    remark(_("Without that the same steps may run a second time: nothing else keeps them from it."))
+    if not yes and not agreed(_("Go on all the same?"), "--yes"):
+        raise SystemExit(1)
+    async with server() as plumber:
+        _changed(await plumber.agents.waive(agent=agent), output)
+
+
+async def strays(
+    agent: Agent,
+    /,
+    *,
+    limit: Annotated[int, Parameter(help=_("At most so many."))] = 50,
+    output: Output = "table",
+) -> None:
+    """List what an agent ran for executions that the database has lost."""
+    async with server() as plumber:
+        page = await plumber.agents.strays(agent=agent, limit=limit)
+    columns = [_("Task"), _("Step"), _("Result"), _("Told"), _("Attempt")]
+    emit(page, output, lambda: table(columns, (_stray(one) for one in page.items)))
+
+
 async def revoke(agent: Agent, /, *, output: Output = "table") -> None:
     """Refuse the agent."""
     async with server() as plumber:
         _changed(await plumber.agents.revoke(agent=agent), output)
 
 
-async def delete(agent: Agent, /) -> None:
+async def delete(agent: Agent, /, *, output: Output = "table") -> None:
     """Forget an agent."""
     async with server() as plumber:
-        await plumber.agents.delete(agent=agent)
-    out().print(safe(_("Deleted {name}.", name=agent)))
+        done = await plumber.agents.delete(agent=agent)
+    emit(done, output, lambda: safe(_("Deleted {name}.", name=agent)))
 
 
 def _row(agent: AgentView) -> tuple[str | Text, ...]:
@@ -149,14 +182,22 @@ def _heard(agent: AgentView) -> str:
     return ago(agent.last_seen_at) or _("never")
 
 
+def _load(agent: AgentView) -> str:
+    if agent.load is None or agent.memory is None:
+        return ""
+    return _("CPU {cpu}, memory {memory}", cpu=f"{agent.load:.0%}", memory=f"{agent.memory:.0%}")
+
+
 def _details(agent: AgentView) -> RenderableType:
     pairs: list[tuple[str, str | Text]] = [
         (_("Name"), agent.name),
         (_("Id"), agent.id),
         (_("Presence"), state_text(agent.presence)),
         (_("State"), state_text(agent.state)),
+        *_troubles(agent),
         (_("Heard"), _heard(agent)),
         (_("Running"), f"{agent.running}/{agent.slots}"),
+        (_("Load"), _load(agent)),
         (_("Labels"), " ".join(f"{name}={value}" for name, value in sorted(agent.labels.items()))),
         (_("Facts"), " ".join(f"{name}={value}" for name, value in sorted(agent.facts.items()))),
         (_("Executors"), " ".join(agent.executors)),
@@ -164,6 +205,31 @@ def _details(agent: AgentView) -> RenderableType:
         (_("Created"), local_time(agent.created_at)),
     ]
     return fields(pairs)
+
+
+def _stray(stray: StrayView) -> tuple[str | Text, ...]:
+    if stray.state is None:
+        result = _("not ended as far as known")
+    elif stray.exit_code is not None:
+        result = _("exit {code}", code=stray.exit_code)
+    else:
+        result = stray.error or stray.state
+    return (stray.task, stray.step, result, local_time(stray.seen_at), stray.attempt)
+
+
+def _troubles(agent: AgentView) -> list[tuple[str, str | Text]]:
+    """Say what somebody should do something about."""
+    found: list[tuple[str, str | Text]] = []
+    if agent.conflict:
+        advice = _("another copy of it is alive, and neither gets steps; the real one is whoever uses the result of")
+        found.append((_("Conflict"), f"{advice} plumber agent rotate {agent.name}"))
+    if agent.awaited:
+        advice = _("gets no steps until it has told what it ran in commits that the database lost; if it never will:")
+        found.append((_("Awaited"), f"{advice} plumber agent waive {agent.name}"))
+    if agent.strays:
+        text = _("{n} attempts that the database does not know:", n=agent.strays)
+        found.append((_("Strays"), f"{text} plumber agent strays {agent.name}"))
+    return found
 
 
 def _changed(agent: AgentView, output: str) -> None:

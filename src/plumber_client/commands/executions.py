@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -9,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from plumber_client.commands.connect import server
+from plumber_client.commands.paging import first
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import ExecutionDetail, ExecutionSummary
 from plumber_core.terminal.console import out
@@ -18,6 +20,7 @@ from plumber_core.terminal.language import _
 from plumber_core.terminal.logs import LogRequest, print_logs
 from plumber_core.terminal.options import Flag, Output, Raw
 from plumber_core.terminal.output import emit, fields, safe, table
+from plumber_core.terminal.rollouts import rollout_lines
 from plumber_core.terminal.summary import summary
 from plumber_core.terminal.words import state_text
 
@@ -29,12 +32,14 @@ async def list_(
     *,
     task: Annotated[str, Parameter(help=_("Only this task's."))] = "",
     state: Annotated[ExecutionState | None, Parameter(help=_("Only those in this state."))] = None,
+    by: Annotated[str, Parameter(help=_("Only those that this person has requested."))] = "",
     limit: Annotated[int, Parameter(help=_("At most so many."))] = 20,
     output: Output = "table",
 ) -> None:
     """List executions."""
     async with server() as plumber:
-        page = await plumber.executions.list(task=task or None, state=state, limit=limit)
+        asked = partial(plumber.executions.list, task=task or None, state=state, by=by or None)
+        page = await first(limit, lambda size, at: asked(limit=size, cursor=at))
     columns = [_("Id"), _("Task"), _("State"), _("Started"), _("Time"), _("By")]
     emit(page, output, lambda: table(columns, (_row(execution) for execution in page.items)))
 
@@ -43,7 +48,7 @@ async def show(execution: Execution, /, *, output: Output = "table") -> None:
     """Show every step on every host."""
     async with server() as plumber:
         detail = await plumber.executions.show(execution=execution)
-    emit(detail, output, lambda: Group(_header(detail), summary(detail, out())))
+    emit(detail, output, lambda: Group(_header(detail), *rollout_lines(detail), summary(detail, out())))
 
 
 async def watch(execution: Execution, /, *, output: Output = "table", raw: Raw = False) -> int:
@@ -79,6 +84,22 @@ async def cancel(
     async with server() as plumber:
         summary_view = await plumber.executions.cancel(execution=execution, reason=reason, kill=kill)
     emit(summary_view, output, lambda: safe(_("Cancelling {id}", id=summary_view.id)))
+
+
+async def go(
+    execution: Execution,
+    /,
+    *,
+    batch: Annotated[
+        int | None, Parameter(help=_("Only if it waits after this batch: nobody else has said go before you."))
+    ] = None,
+    reason: Reason = "",
+    output: Output = "table",
+) -> None:
+    """Begin the next batch."""
+    async with server() as plumber:
+        view = await plumber.executions.go(execution=execution, batch=batch, reason=reason)
+    emit(view, output, lambda: safe(_("{id} goes on.", id=view.id)))
 
 
 async def rerun(

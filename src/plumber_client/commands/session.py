@@ -12,8 +12,8 @@ from plumber_client._http import base_url
 from plumber_client.commands.connect import server
 from plumber_client.config import Profile
 from plumber_core.errors import InvalidRequest, PlumberError
-from plumber_core.model.views import Principal
-from plumber_core.terminal.console import err, out, remark
+from plumber_core.model.views import Done, Principal
+from plumber_core.terminal.console import err, remark
 from plumber_core.terminal.language import _
 from plumber_core.terminal.options import Flag, Output
 from plumber_core.terminal.output import emit, safe
@@ -28,16 +28,17 @@ async def login(
     user: Annotated[str, Parameter(help=_("The user's name."))] = "",
     password_stdin: Annotated[bool, Flag, Parameter(help=_("Read the password from standard input."))] = False,
     token: Token = "",
+    output: Output = "table",
 ) -> None:
     """Log in and remember the session."""
     address = base_url(url)
     if token:
-        await _adopt_token(address, token)
+        await _adopt_token(address, token, output)
         return
-    await _adopt_password(address, user or _ask_user(), _read_password(password_stdin))
+    await _adopt_password(address, user or _ask_user(), _read_password(password_stdin), output)
 
 
-async def logout() -> None:
+async def logout(*, output: Output = "table") -> None:
     """End the session at the server and forget it here, even when the server is away."""
     profile = config.current()
     try:
@@ -46,7 +47,7 @@ async def logout() -> None:
     except PlumberError as error:
         remark(str(error))
     config.store(Profile(url=profile.url))
-    out().print(_("Logged out of {url}.", url=profile.url), markup=False)
+    emit(Done(), output, lambda: safe(_("Logged out of {url}.", url=profile.url)))
 
 
 async def whoami(*, output: Output = "table") -> None:
@@ -63,6 +64,7 @@ async def set_config(
     user: Annotated[str, Parameter(help=_("The user's name."))] = "",
     password: Annotated[str, Parameter(help=_("The password: it is exchanged for a session, never stored."))] = "",
     token: Token = "",
+    output: Output = "table",
 ) -> None:
     """Remember a server and a credential."""
     profile = config.stored()
@@ -72,29 +74,29 @@ async def set_config(
     if token:
         config.store(Profile(address, token, user))
     elif password:
-        await _adopt_password(address, user or profile.user or "admin", password)
+        await _adopt_password(address, user or profile.user or "admin", password, output)
         return
     else:
         kept = profile.token if address == profile.url else ""
         config.store(Profile(address, kept, user or profile.user))
-    out().print(_("Saved: {file}", file=config.config_file()), markup=False)
+    emit(Done(), output, lambda: safe(_("Saved: {file}", file=config.config_file())))
 
 
-async def _adopt_token(url: str, token: str) -> None:
+async def _adopt_token(url: str, token: str, output: str) -> None:
     async with server(Profile(url, token)) as plumber:
         principal = await plumber.sessions.whoami()
-    _remember(Profile(url, token, principal.name), principal)
+    _remember(Profile(url, token, principal.name), principal, output)
 
 
-async def _adopt_password(url: str, user: str, password: str) -> None:
+async def _adopt_password(url: str, user: str, password: str, output: str) -> None:
     async with server(Profile(url)) as plumber:
         session = await plumber.sessions.login(username=user, password=password)
-    _remember(Profile(url, session.token, session.user.name), session.user)
+    _remember(Profile(url, session.token, session.user.name), session.user, output)
 
 
-def _remember(profile: Profile, principal: Principal) -> None:
+def _remember(profile: Profile, principal: Principal, output: str) -> None:
     config.store(profile)
-    out().print(safe(_("Logged in: {who}", who=_who(principal, profile.url))))
+    emit(principal, output, lambda: safe(_("Logged in: {who}", who=_who(principal, profile.url))))
 
 
 def _who(principal: Principal, url: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from plumber_client.commands.connect import server
+from plumber_client.commands.paging import first
 from plumber_core.errors import NotFound, ValidationFailed
 from plumber_core.model.views import PlannedStep, PlanView, TaskDetail, TaskSummary
 from plumber_core.terminal.console import err, out
@@ -19,7 +20,11 @@ from plumber_core.terminal.language import _
 from plumber_core.terminal.options import SOURCE_FORMATS, Flag, Output, Pairs, Raw, parse_pairs, read_source
 from plumber_core.terminal.output import emit, fields, safe, table
 from plumber_core.terminal.problems import OK, REFUSED, print_error, problem_text
+from plumber_core.terminal.rollouts import planned_lines
 from plumber_core.terminal.words import state_text
+
+if TYPE_CHECKING:
+    from plumber_client import AsyncClient
 
 File = Annotated[Path, Parameter(name=("--file", "-f"), help=_("The task file; - reads standard input."))]
 Task = Annotated[str, Parameter(help=_("The task's name or id."))]
@@ -62,7 +67,7 @@ async def plan(task: Task, /, *, param: Pairs = [], revision: Revision = None, o
     """Show what a run would do."""
     async with server() as plumber:
         view = await plumber.tasks.plan(task=task, parameters=parse_pairs(param), revision=revision)
-    emit(view, output, lambda: _plan_table(view))
+    emit(view, output, lambda: Group(_plan_table(view), *planned_lines(view)))
     if output == "table":
         out().print(safe(_("Plan {hash}", hash=view.hash)), style="dim")
 
@@ -75,7 +80,7 @@ async def list_(
 ) -> None:
     """List tasks."""
     async with server() as plumber:
-        page = await plumber.tasks.list(search=search, limit=limit)
+        page = await first(limit, lambda size, at: plumber.tasks.list(search=search, limit=size, cursor=at))
     columns = [_("Name"), _("Revision"), _("Last run"), _("Changed"), _("Description")]
     emit(page, output, lambda: table(columns, (_row(task) for task in page.items)))
 
@@ -104,12 +109,26 @@ async def run(
         bool, Flag, Parameter(name=("--watch", "-w"), help=_("Follow it live; the exit code is the execution's."))
     ] = False,
     output: Output = "table",
+    last: Annotated[
+        bool, Flag, Parameter(help=_("Take the values of your last run of this task for what --param does not give."))
+    ] = False,
     raw: Raw = False,
 ) -> int:
     """Start a task."""
     async with server() as plumber:
-        execution = await plumber.tasks.run(task=task, parameters=parse_pairs(param), reason=reason, revision=revision)
+        given = await _last_values(plumber, task) | parse_pairs(param) if last else parse_pairs(param)
+        execution = await plumber.tasks.run(task=task, parameters=given, reason=reason, revision=revision)
         return await follow_or_tell(plumber, execution, output, watch=watch, raw=raw)
+
+
+async def _last_values(plumber: AsyncClient, task: str) -> dict[str, Any]:
+    """Return what the caller has last given to this task, of what it still declares."""
+    caller = await plumber.sessions.whoami()
+    declared = (await plumber.tasks.show(task=task)).definition.get("params", {})
+    for earlier in (await plumber.executions.list(task=task, by=caller.name, limit=1)).items:
+        values = (await plumber.executions.show(execution=earlier.id)).parameters
+        return {name: value for name, value in values.items() if name in declared and value is not None}
+    return {}
 
 
 async def history(task: Task, /, *, output: Output = "table") -> None:
@@ -140,11 +159,11 @@ async def diff(
     emit(view, output, lambda: _coloured(view.diff))
 
 
-async def delete(task: Task, /) -> None:
+async def delete(task: Task, /, *, output: Output = "table") -> None:
     """Delete a task."""
     async with server() as plumber:
-        await plumber.tasks.delete(task=task)
-    out().print(safe(_("Deleted {name}.", name=task)))
+        done = await plumber.tasks.delete(task=task)
+    emit(done, output, lambda: safe(_("Deleted {name}.", name=task)))
 
 
 def _saved(task: TaskDetail) -> str:
@@ -186,6 +205,8 @@ def _hosts(step: PlannedStep) -> Text:
         state_text(host.presence, word=False).append(" ").append_text(safe(host.name))
         for host in step.hosts[:HOSTS_SHOWN]
     )
+    if step.any_of:
+        hosts = Text(_("any {n} of", n=step.any_of) + " ").append(hosts)
     if len(step.hosts) > HOSTS_SHOWN:
         hosts.append(" " + _("and {count} more", count=len(step.hosts) - HOSTS_SHOWN), style="dim")
     return hosts

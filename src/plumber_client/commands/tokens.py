@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from plumber_client.commands.connect import server
 from plumber_core.model.views import TokenInfo
-from plumber_core.terminal.console import out, remark
+from plumber_core.terminal.console import remark
 from plumber_core.terminal.durations import ago, local_time
 from plumber_core.terminal.language import _
 from plumber_core.terminal.options import Output
@@ -38,11 +38,16 @@ async def list_(*, output: Output = "table") -> None:
     emit(tokens, output, lambda: table(columns, (_row(token) for token in tokens)))
 
 
-async def revoke(id: Annotated[str, Parameter(help=_("The token's id, see `plumber token list`."))], /) -> None:
+async def revoke(
+    id: Annotated[str, Parameter(help=_("The token's id, see `plumber token list`."))],
+    /,
+    *,
+    output: Output = "table",
+) -> None:
     """Revoke a token."""
     async with server() as plumber:
-        await plumber.tokens.revoke(id=id)
-    out().print(safe(_("Revoked {name}.", name=id)))
+        done = await plumber.tokens.revoke(id=id)
+    emit(done, output, lambda: safe(_("Revoked {name}.", name=id)))
 
 
 def _row(token: TokenInfo) -> tuple[str, ...]:

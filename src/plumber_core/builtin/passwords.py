@@ -32,7 +32,7 @@ async def hash_password(text: str) -> str:
         MissingExtra: argon2 is not installed.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise InvalidRequest(field="password", reason=f"longer than {MAX_BYTES} bytes")
+        raise InvalidRequest(field="password", reason="it is longer than 1024 bytes")
     return await _apart(lambda: _hasher().hash(text))
 
 

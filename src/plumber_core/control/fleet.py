@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from plumber_core.control.operations import operation
-from plumber_core.model.overviews import ExecutorView, TargetMatch
-from plumber_core.model.views import AgentConfig, AgentCreated, AgentView, Done, Enrolment, Page
+from plumber_core.model.overviews import ExecutorView, GroupView, TargetMatch
+from plumber_core.model.views import AgentConfig, AgentCreated, AgentView, Done, Enrolment, Page, StrayView
 
 
 class Agents(Protocol):
@@ -19,7 +19,7 @@ class Agents(Protocol):
 
     @operation("agent.match", writes=False)
     async def match(self, *, on: str) -> TargetMatch:
-        """Return who matches a target expression now and could run a step.
+        """Return who matches a target expression now and could run a step, and who nearly does and why not.
 
         Raises: InvalidRequest (its reason names the column).
         """
@@ -95,6 +95,25 @@ class Agents(Protocol):
         """
         ...
 
+    @operation("agent.waive")
+    async def waive(self, *, agent: str) -> AgentView:
+        """Wait no longer for what an agent has not told since the database lost commits.
+
+        For an agent that will not come back, and for one of the original, which cannot tell. What it ran in the lost
+        commits may then run a second time.
+
+        Raises: NotFound, Conflict (nothing is awaited of it).
+        """
+        ...
+
+    @operation("agent.strays", writes=False)
+    async def strays(self, *, agent: str, limit: int = 50, cursor: str | None = None) -> Page[StrayView]:
+        """Return what an agent ran for executions that the database has lost, newest first.
+
+        Raises: NotFound.
+        """
+        ...
+
     @operation("agent.rotate")
     async def rotate(self, *, agent: str) -> AgentConfig:
         """Issue a new credential; the old one lives until the new one is first used.
@@ -116,6 +135,33 @@ class Agents(Protocol):
         """Forget an agent; its history stays, its id is never used again.
 
         Raises: NotFound, Conflict (it still runs something).
+        """
+        ...
+
+
+class Groups(Protocol):
+    """Saved groups: target expressions that have a name; ``group:NAME`` means them in any target."""
+
+    @operation("group.list", writes=False)
+    async def list(self) -> list[GroupView]:
+        """Return every group, in order of their names."""
+        ...
+
+    @operation("group.save")
+    async def save(self, *, name: str, expression: str, description: str = "") -> GroupView:
+        """Give a target expression a name, or another expression to a name.
+
+        Executions that have started keep the hosts that they have.
+
+        Raises: InvalidRequest (its reason names the column, the group that does not exist, or the circle).
+        """
+        ...
+
+    @operation("group.delete")
+    async def delete(self, *, name: str) -> Done:
+        """Forget a group. A task that names it cannot run until it is saved again.
+
+        Raises: NotFound, Conflict (another group is made of it).
         """
         ...
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from plumber_core.control.fleet import Agents as Agents
 from plumber_core.control.fleet import Executors as Executors
+from plumber_core.control.fleet import Groups as Groups
 from plumber_core.control.operations import operation
 from plumber_core.model.overviews import (
     ExecutionMatrix,
@@ -207,10 +208,11 @@ class Executions(Protocol):
         task: str | None = None,
         state: ExecutionState | None = None,
         search: str = "",
+        by: str | None = None,
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[ExecutionSummary]:
-        """Return executions, newest first; ``search`` is a part of their tasks' names."""
+        """Return executions, newest first; ``search`` is a part of their tasks' names, ``by`` who requested them."""
         ...
 
     @operation("execution.show", writes=False)
@@ -268,11 +270,21 @@ class Executions(Protocol):
         """
         ...
 
+    @operation("execution.go")
+    async def go(self, *, execution: str, batch: int | None = None, reason: str = "") -> ExecutionSummary:
+        """Go on with a rollout that waits between two batches, whether for somebody or for its pause to be over.
+
+        ``batch`` says after which batch; a rollout that waits elsewhere by now stays as it is.
+
+        Raises: NotFound, Conflict (nothing waits, or after another batch).
+        """
+        ...
+
     @operation("execution.rerun")
     async def rerun(self, *, execution: str, reason: str = "") -> ExecutionSummary:
         """Run the same revision with the same parameters again, on the hosts that match now.
 
-        Raises: NotFound, NobodyMatches.
+        Raises: NotFound, NobodyMatches, Conflict (it ran a task that was never saved).
         """
         ...
 

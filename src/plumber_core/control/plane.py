@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from plumber_core.control import nouns
@@ -25,6 +25,8 @@ class ControlPlane(Protocol):
     def executions(self) -> nouns.Executions: ...
     @property
     def agents(self) -> nouns.Agents: ...
+    @property
+    def groups(self) -> nouns.Groups: ...
     @property
     def executors(self) -> nouns.Executors: ...
     @property
@@ -59,8 +61,9 @@ class Feeding(Protocol):
 
     def feed(
         self, *, execution: str | None = None, after: str | None = None
-    ) -> AsyncIterator[Position | Event | LogGrowth]:
-        """Yield the position from which it goes on, at once, then what ``ControlPlane.follow`` yields."""
+    ) -> AsyncIterator[Sequence[Position | Event | LogGrowth]]:
+        """Yield the position from which it goes on, at once, then what ``ControlPlane.follow`` yields; as many
+        together as there are."""
         ...
 
 

@@ -19,6 +19,7 @@ from plumber_core.plugins.contracts.identity import TokenRecord, UserRecord
 from plumber_core.plugins.registry import PluginRegistry
 from plumber_core.ports import Store
 from plumber_core.protocol.peer import Refused
+from plumber_core.reasons import because
 
 MIN_PASSWORD = 12
 MAX_PASSWORD = 1024
@@ -177,7 +178,7 @@ class Access:
         """
         self._limit.check(caller.principal.name, caller.address)
         if not MIN_PASSWORD <= len(new) <= MAX_PASSWORD:
-            raise InvalidRequest(field="new", reason=f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+            raise InvalidRequest(field="new", reason=because("bad_password", least=MIN_PASSWORD, most=MAX_PASSWORD))
         user = await self._plugins.authenticate(Password(caller.principal.name, current))
         if user.id != caller.principal.id:
             raise WrongPassword

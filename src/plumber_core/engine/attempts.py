@@ -7,6 +7,7 @@ from typing import Self
 
 from plumber_core.errors import NotFound
 from plumber_core.ids import step_execution_id
+from plumber_core.model.records import StepRow
 
 ID_LENGTH = 36
 
@@ -32,6 +33,16 @@ class AttemptRef:
         if len(rest) != 6 or not all(part.isascii() and part.isdigit() for part in rest[1:5]):
             raise NotFound(kind="attempt", name=attempt)
         return cls(attempt, execution, int(rest[1]), int(rest[2]), int(rest[3]))
+
+    @classmethod
+    def of_step(cls, step: StepRow) -> Self:
+        """Return where a step stands, with its current attempt, or with ``""`` when it has none."""
+        return cls(step.attempt_id or "", step.execution_id, step.step, step.lane, step.round)
+
+    @property
+    def number(self) -> int:
+        """Which try at its step it is, from 1."""
+        return int(self.attempt.rsplit("-", 2)[1])
 
     @property
     def step_id(self) -> str:

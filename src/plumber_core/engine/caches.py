@@ -3,18 +3,21 @@ read, so nothing here can make a wrong one."""
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from plumber_core.engine.clock import monotonic
 from plumber_core.errors import NotFound
 from plumber_core.model import records as r
 from plumber_core.model.agent import AgentRef
 from plumber_core.model.plan import Plan
 from plumber_core.planning.advance import Advance
+from plumber_core.planning.targets import Groups, Roll
 from plumber_core.ports import Store
 
 KEPT_EXECUTIONS = 2000
+OUT_OF_TIME = "execution_timeout"
 
 
 @dataclass(eq=False)
@@ -25,6 +28,9 @@ class ExecutionMemory:
     plan: Plan
     progress: dict[int, r.Progress]
     cancelled: bool = False
+    timed_out: bool = False
+    adopted: bool = False
+    """Its steps may end in any order; see ``adoption.py``."""
 
     def apply(self, move: Advance) -> None:
         """Follow a change that this replica has committed."""
@@ -33,6 +39,27 @@ class ExecutionMemory:
             self.progress[move.stage] = replace(
                 seen, remaining=seen.remaining - 1, failed=seen.failed + int(move.failed)
             )
+        if move.opening is not None:
+            self.reached(move.opening)
+
+    def opened(self, stage: int, entered: r.Opening | None) -> None:
+        """Follow the end of a stage's wait that this replica has committed."""
+        seen, here = self.progress[stage], entered is not None and entered.stage == stage
+        begun = replace(seen, waits=None, opens_at=None, control=seen.control + 1)
+        self.progress[stage] = replace(begun, remaining=entered.lanes if entered is not None and here else 0)
+        if entered is not None and not here:
+            self.reached(entered)
+
+    def reached(self, opens: r.Opening) -> None:
+        """Follow that a stage of a rollout was reached."""
+        seen = self.progress[opens.stage]
+        begun = replace(seen, carried=opens.carried, remaining=opens.lanes, waits=opens.waits)
+        self.progress[opens.stage] = replace(begun, control=seen.control + 1)
+
+
+def timed_out(row: r.ExecutionRow) -> bool:
+    """Say whether an execution was cancelled because its time was over."""
+    return row.problem is not None and row.problem.get("code") == OUT_OF_TIME
 
 
 class Executions:
@@ -52,11 +79,12 @@ class Executions:
         if known is not None and not fresh:
             self._kept.move_to_end(execution_id)
             return known
-        loaded = await self._store.load(execution_id)
+        loaded = await self._store.load(execution_id, None if known is None else known.plan)
         if loaded is None:
             raise NotFound(kind="execution", name=execution_id)
         row, plan, stages = loaded
-        memory = ExecutionMemory(row.id, plan, {p.stage: p for p in stages}, row.cancel_requested)
+        memory = ExecutionMemory(row.id, plan, {p.stage: p for p in stages}, row.cancel_requested, timed_out(row))
+        memory.adopted = row.adopted > 0
         self._keep(memory)
         return memory
 
@@ -69,11 +97,21 @@ class Executions:
         """Drop what ended or was changed by others."""
         self._kept.pop(execution_id, None)
 
+    def forget_all(self) -> None:
+        """Drop everything."""
+        self._kept.clear()
+
     def _keep(self, memory: ExecutionMemory) -> None:
         self._kept[memory.id] = memory
         self._kept.move_to_end(memory.id)
         while len(self._kept) > KEPT_EXECUTIONS:
             self._kept.popitem(last=False)
+
+
+def agent_ref(row: r.AgentRow) -> AgentRef:
+    """Return an agent as planning sees it: its version is a fact, too."""
+    facts = row.facts | {"version": row.version} if row.version else row.facts
+    return AgentRef(row.id, row.name, row.state, row.labels, facts)
 
 
 class Fleet:
@@ -85,21 +123,27 @@ class Fleet:
         self._store = store
         self._read_at = float("-inf")
         self.version = 0
-        self.agents: list[AgentRef] = []
+        self.agents = Roll()
         self.rows: dict[str, r.AgentRow] = {}
+        self.seen: Callable[[dict[str, r.AgentRow], float], None] = lambda rows, asked: None
+        """Told whenever the fleet was read, and since when (monotonic)."""
 
     async def fresh_enough(self) -> Fleet:
         """Read the fleet unless that happened a moment ago; the guard of a submit catches what changed since."""
-        if time.monotonic() - self._read_at > self.MAX_AGE:
+        if monotonic() - self._read_at > self.MAX_AGE:
             await self.refresh()
         return self
 
     async def refresh(self) -> None:
         """Read the fleet now."""
+        asked = monotonic()
         self.version, rows = await self._store.list_agents()
+        # Read after the version: when one changes in between, the guard of a submit knows.
+        groups = Groups({row.name: row.expression for row in await self._store.list_groups()})
         self.rows = {row.id: row for row in rows}
-        self.agents = [AgentRef(row.id, row.name, row.state, row.labels, row.facts) for row in rows]
-        self._read_at = time.monotonic()
+        self.agents = Roll((agent_ref(row) for row in rows), groups)
+        self._read_at = monotonic()
+        self.seen(self.rows, asked)
 
     def stale(self) -> None:
         """Read again when next asked."""

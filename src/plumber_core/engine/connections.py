@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from plumber_core.engine.clock import monotonic
 from plumber_core.ids import secret_hash
 from plumber_core.model import limits
-from plumber_core.protocol.messages import Assignment, Delivery
+from plumber_core.model.records import AgentRow, Standing
+from plumber_core.model.states import AgentState
+from plumber_core.protocol.messages import Assignment, Delivery, Load
 
 TURN = 2.0
 """Seconds for which one lane's steps may follow each other in a slot while others wait for it."""
@@ -20,7 +23,10 @@ class Connection:
 
     ``have`` is the inventory of the last renewal; ``live`` holds the attempts that take a slot, with when they were
     handed out (monotonic seconds), ``turns`` since when their lanes have had the slot. ``backlog`` says that the
-    database may have ready steps that were not handed out.
+    database may have ready steps that were not handed out, ``pooled`` the same of steps that others may run as well,
+    ``handed_at`` when something last was (monotonic), ``refuses`` why the agent takes none for now. ``recorded`` is the
+    newest renewal that the database has, ``doubtful`` that steps may have been handed out of which this replica does
+    not know, ``load`` what the database does not have yet, ``since`` when the session was known here (monotonic).
     """
 
     agent_id: str
@@ -30,24 +36,40 @@ class Connection:
     epoch: int
     slots: int
     accepts: bool = True
+    refuses: str = ""
     beat: int = 0
-    heard_at: float = field(default_factory=time.monotonic)
+    recorded: int = 0
+    doubtful: bool = False
+    load: Load | None = None
+    since: float = field(default_factory=monotonic)
+    heard_at: float = field(default_factory=monotonic)
+    recorded_at: float = field(default_factory=monotonic)
+    unrecorded: float = 0.0
     live: dict[str, tuple[Assignment, float]] = field(default_factory=dict)
     turns: dict[str, float] = field(default_factory=dict)
     have: frozenset[str] = frozenset()
     cancelled: dict[str, bool] = field(default_factory=dict)
     reserved: int = 0
     backlog: bool = True
+    pooled: bool = True
+    handed_at: float = 0.0
     outbox: asyncio.Queue[Delivery | None] = field(default_factory=asyncio.Queue)
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.session_hash = secret_hash(self.session)
 
+    def record(self, beat: int) -> None:
+        """Note that the database has this renewal. ``unrecorded`` is how long it had none: the reaper, perhaps another
+        replica's, took the agent for silent meanwhile, although it was heard here."""
+        now = monotonic()
+        self.unrecorded = max(self.unrecorded, now - self.recorded_at)
+        self.recorded, self.recorded_at = beat, now
+
     @property
     def free(self) -> int:
         """How many more attempts the agent may hold."""
-        return self.slots - len(self.live) - self.reserved if self.accepts else 0
+        return self.slots - len(self.live) - self.reserved if self.accepts and not self.refuses else 0
 
     def push(self, delivery: Delivery) -> None:
         """Send without waiting; a lost message loses nothing, the next renewal asks."""
@@ -55,15 +77,16 @@ class Connection:
 
     def hand(self, assignment: Assignment) -> None:
         """Note a committed assignment."""
-        now = time.monotonic()
+        now = monotonic()
         self.live[assignment.attempt] = (assignment, now)
+        self.handed_at = now
         self.turns[assignment.attempt] = now
 
     def may_pass_on(self, attempt: str) -> bool:
         """Say whether the slot of an attempt that ends goes to its successor, past those that wait for one."""
-        if not self.accepts or attempt not in self.live:
+        if not self.accepts or self.refuses or attempt not in self.live:
             return False
-        return not self.backlog or time.monotonic() - self.turns[attempt] < TURN
+        return not (self.backlog or self.pooled) or monotonic() - self.turns[attempt] < TURN
 
     def pass_on(self, ended: str, assignment: Assignment) -> None:
         """Note that a committed assignment follows an attempt that ended, in its slot and its turn."""
@@ -105,7 +128,7 @@ class Connections:
 
     def hear(self, agent_id: str) -> None:
         """Note a sign of life of an agent that holds no connection."""
-        self._heard[agent_id] = time.monotonic()
+        self._heard[agent_id] = monotonic()
 
     def all(self) -> list[Connection]:
         """Return every connection."""
@@ -127,6 +150,25 @@ class Connections:
         if self._by_agent.get(connection.agent_id) is connection:
             del self._by_agent[connection.agent_id]
 
+    def leave_epoch(self, epoch: int) -> None:
+        """Hand nothing more to sessions of other epochs; they end when their agents are heard next."""
+        self._by_agent = {agent: c for agent, c in self._by_agent.items() if c.epoch == epoch}
+
+    def follow(self, rows: Mapping[str, AgentRow | Standing], asked: float) -> None:
+        """Learn what other replicas were told: who may get steps, and whose session is another one by now.
+
+        Args:
+            rows: agents, or their standings, by id.
+            asked: before they were read (monotonic): what is known since then may be missing in them.
+        """
+        for agent, connection in list(self._by_agent.items()):
+            if (row := rows.get(agent)) is None:
+                continue
+            connection.accepts = row.state is AgentState.ACTIVE and not row.conflict
+            if connection.since < asked and row.session != connection.session_hash:
+                # A greeting that came late, at another replica, has taken its place: the agent has to greet again.
+                self.remove(connection)
+
     def reserve(self, agent_id: str) -> Connection | None:
         """Take a slot of a connected agent whose last renewal is fresh enough to carry a permit, or return None."""
         connection = self._by_agent.get(agent_id)
@@ -137,12 +179,27 @@ class Connections:
 
     def permits(self, connection: Connection) -> bool:
         """Say whether an agent's last renewal is fresh enough to carry a permit."""
-        fresh = time.monotonic() - connection.heard_at <= limits.permit_ttl(self.heartbeat)
+        fresh = monotonic() - connection.heard_at <= limits.permit_ttl(self.heartbeat)
         return fresh and connection.beat > 0 and self._by_agent.get(connection.agent_id) is connection
 
+    def beats(self) -> list[tuple[Connection, int]]:
+        """Return every connection with its newest renewal: what the next stored presence covers."""
+        return [(connection, connection.beat) for connection in self._by_agent.values()]
+
+    def loads(self) -> dict[str, Load]:
+        """Return the agents' loads that the database does not have."""
+        return {c.agent_id: c.load for c in self._by_agent.values() if c.load is not None}
+
+    def stored(self, loads: dict[str, Load]) -> None:
+        """Note that the database has these."""
+        for connection in self._by_agent.values():
+            if connection.load is loads.get(connection.agent_id):
+                connection.load = None
+
     def heard(self) -> dict[str, float]:
-        """Return how many seconds ago each agent was heard, and forget those that hold no connection."""
+        """Return how many seconds ago each agent was heard of which the database does not have the newest renewal, and
+        forget those that hold no connection."""
         heard, self._heard = self._heard, {}
-        heard |= {c.agent_id: c.heard_at for c in self._by_agent.values()}
-        now = time.monotonic()
+        heard |= {c.agent_id: c.heard_at for c in self._by_agent.values() if c.beat == 0 or c.beat != c.recorded}
+        now = monotonic()
         return {agent: round(now - at, 1) for agent, at in heard.items()}

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from plumber_core.engine.adoption import settle
 from plumber_core.engine.attempts import AttemptRef
+from plumber_core.engine.batches import ring as ring_batch
 from plumber_core.engine.caches import ExecutionMemory
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
+from plumber_core.engine.retries import ring
 from plumber_core.engine.starts import Holder, Prepared, prepare
 from plumber_core.errors import InvalidRequest, Unavailable
-from plumber_core.model.plan import Plan
-from plumber_core.model.records import StepEnd
-from plumber_core.model.states import Actor, StepState, step_sources
-from plumber_core.planning.advance import Advance, Ended, advance, cannot_start
+from plumber_core.ids import share_of
+from plumber_core.model.records import AttemptRow, NextTry, StepEnd, Term, Told
+from plumber_core.model.states import ENDING_EVENTS, STEP_RULES, Actor, StepEvent, StepState, move_step
+from plumber_core.planning.advance import Advance, Ended, advance, cannot_start, try_again
+from plumber_core.planning.batch_events import told
+from plumber_core.planning.retry import Failure, next_try
 from plumber_core.protocol.messages import Assignment
+from plumber_core.reasons import because
 
 TRIES = 8
 MANY = 2**40
@@ -24,7 +31,11 @@ MANY = 2**40
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended, by whom, with the log's last bytes if they came along."""
+    """How an attempt ended, by whom, with the log's last bytes if they came along.
+
+    ``reported`` is False when nobody who saw the end has told it: a report is then still awaited. ``boot_id`` is that
+    of the agent who says so; ``term`` that of the leader who does.
+    """
 
     ref: AttemptRef
     agent: str
@@ -35,6 +46,20 @@ class Ending:
     tail_offset: int = 0
     tail: bytes = b""
     newlines: int = 0
+    reported: bool = True
+    boot_id: str | None = None
+    term: Term | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What one ending leads to."""
+
+    move: Advance
+    prepared: Prepared
+    problem: dict[str, Any] | None = None
+    retry: NextTry | None = None
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,65 +81,150 @@ async def finish(engine: Engine, ending: Ending, keep: Connection | None = None)
         memory = await engine.executions.get(ending.ref.execution, fresh=attempt > 0)
         if attempt and not await _is_current(engine, ending):
             return Finished(False)
-        move, prepared, problem = await _decide(engine, memory, ending, keep)
-        end = _write_of(memory, ending, move, prepared, problem)
+        decided = await _decide(engine, memory, ending, keep)
+        prepared = decided.prepared
+        write = _write_of(memory, ending, decided)
         try:
-            written = await engine.store.end_step(end)
+            written = await engine.store.end_step(write)
+        except Unavailable:
+            written = await _was_written(engine, write, prepared)
         except BaseException:
+            prepared.suspect()
             prepared.release()
             raise
         if written:
-            following = _after(engine, memory, ending, move, prepared, keep)
+            following = _after(engine, memory, ending, decided, keep)
+            if memory.adopted:
+                await settle(engine, memory.id)
             if prepared.bound and following is None:
                 # Another agent's turn now: its assignment must not wait for our answer to this one.
                 await asyncio.sleep(0)
             return Finished(True, following)
         prepared.release()
+        if prepared.bound:
+            # Perhaps another server was told that one of these agents may get no more steps.
+            await engine.fleet.refresh()
         engine.counts["plumber_guard_retries_total"] += 1
-    raise Unavailable(reason="this execution is busy")
+    raise Unavailable(reason=because("busy"))
+
+
+async def _was_written(engine: Engine, write: StepEnd, prepared: Prepared) -> bool:
+    """Look whether a write was committed whose answer was lost: its attempts have ids that no other could make.
+
+    Raises: Unavailable (the database still does not answer).
+    """
+    prepared.suspect()
+    mine = next((start.attempt_id for start in write.starts if start.attempt_id is not None), write.attempt_id)
+    try:
+        found = await engine.store.step_of(mine or "")
+    except BaseException:
+        prepared.release()
+        raise
+    if found is None or (found[1].ended_at is None and mine == write.attempt_id):
+        return False
+    engine.counts["plumber_commits_found_total"] += 1
+    return mine != write.attempt_id or _is_there(found[1], write)
+
+
+def _is_there(attempt: AttemptRow, write: StepEnd) -> bool:
+    """Say whether all of a write is there: an earlier report of the same outcome may have come without the tail."""
+    return attempt.outcome == write.outcome and attempt.log_end >= write.tail_offset + len(write.tail)
 
 
 async def _is_current(engine: Engine, ending: Ending) -> bool:
-    found = await engine.store.step_of(ending.ref.attempt)
+    event, ref = ENDING_EVENTS[ending.state], ending.ref
+    if not ref.attempt:
+        waiting = await engine.store.step(ref.step_id)
+        return waiting is not None and waiting.state in STEP_RULES[event].moves[0].sources
+    found = await engine.store.step_of(ref.attempt)
     if found is None:
         return False
     step, attempt = found
-    sources = step_sources(ending.state, ending.actor)
-    if step.attempt_id != ending.ref.attempt or step.state not in sources or attempt.ended_at is not None:
+    current = step.attempt_id == ref.attempt and attempt.ended_at is None
+    if move_step(step.state, event, ending.actor, current=current, cancelled=step.cancel_requested) is None:
         return False
     return attempt.agent_id == ending.agent and (not ending.tail or attempt.log_end == ending.tail_offset)
 
 
-async def _decide(
-    engine: Engine, memory: ExecutionMemory, ending: Ending, keep: Connection | None
-) -> tuple[Advance, Prepared, dict[str, Any] | None]:
+async def _decide(engine: Engine, memory: ExecutionMemory, ending: Ending, keep: Connection | None) -> Decided:
     plan, ref = memory.plan, ending.ref
-    progress = memory.progress[plan.stage_of(ref.step)]
-    move = advance(plan, progress, Ended(ref.step, ref.lane, ending.state), cancelled=memory.cancelled)
+    progress = memory.progress[plan.stage_of(ref.step, ref.lane)]
+    if (retry := await _retry(engine, memory, ending)) is not None:
+        return Decided(try_again(progress.stage), Prepared(), retry=retry)
+    if memory.adopted:
+        return Decided(try_again(progress.stage), Prepared())
     values: dict[str, str] = ending.outcome.get("outputs", {}) if ending.state is StepState.SUCCEEDED else {}
     just_set = {plan.steps[ref.step].name: {ending.agent: values}}
     holder = Holder(keep, ref.attempt) if keep is not None else None
-    try:
-        return move, await prepare(engine, plan, ref.execution, move.starts, just_set, holder), None
-    except InvalidRequest as error:
-        problem = {"code": error.code, "arguments": error.arguments}
-        return cannot_start(progress, move), Prepared(), problem
+    move, problem = await _advance(engine, memory, ending), None
+    while True:
+        try:
+            prepared = await prepare(engine, plan, ref.execution, move.starts, just_set, holder)
+        except InvalidRequest as error:
+            # A host that cannot go on has failed, which may lead to another batch, which may not be able to begin.
+            problem = {"code": error.code, "arguments": error.arguments}
+            move = await _instead(engine, memory, ending, move)
+        else:
+            return Decided(move, prepared, problem, told=told(plan, progress, move))
 
 
-def _write_of(
-    memory: ExecutionMemory, ending: Ending, move: Advance, prepared: Prepared, problem: dict[str, Any] | None
-) -> StepEnd:
+async def _advance(engine: Engine, memory: ExecutionMemory, ending: Ending) -> Advance:
+    """Decide what follows; only for a gate has to be read where its batch got through."""
+    ref = ending.ref
+    progress = memory.progress[memory.plan.stage_of(ref.step, ref.lane)]
+
+    def decide(through: frozenset[int] | None) -> Advance:
+        ended, asked = Ended(ref.step, ref.lane, ending.state), {"cancelled": memory.cancelled}
+        return advance(memory.plan, progress, ended, **asked, timed_out=memory.timed_out, through=through)
+
+    return await _surely(engine, memory.id, ref.lane, decide)
+
+
+async def _instead(engine: Engine, memory: ExecutionMemory, ending: Ending, move: Advance) -> Advance:
+    progress = memory.progress[move.stage]
+    return await _surely(
+        engine, memory.id, ending.ref.lane, lambda through: cannot_start(memory.plan, progress, move, through)
+    )
+
+
+async def _surely(
+    engine: Engine, execution: str, lane: int, decide: Callable[[frozenset[int] | None], Advance]
+) -> Advance:
+    move = decide(None)
+    if move.unsure is None:
+        return move
+    through = frozenset(await engine.store.blocked_lanes(execution, move.unsure))
+    return decide(through - {lane} if move.failed else through)
+
+
+async def _retry(engine: Engine, memory: ExecutionMemory, ending: Ending) -> NextTry | None:
+    """Ask the step's policy; without one nothing is read."""
+    planned = memory.plan.steps[ending.ref.step]
+    if planned.retry is None or ending.state not in planned.retry.on or memory.cancelled:
+        return None
+    found = await engine.store.step_of(ending.ref.attempt)
+    if found is None:
+        return None
+    step, attempt = found
+    proven = ending.actor is Actor.AGENT and ending.boot_id == attempt.boot_id
+    failure = Failure(ending.state, step.retries, ending.outcome.get("exit_code"), proven)
+    return next_try(planned, failure, share_of(attempt.id))
+
+
+def _write_of(memory: ExecutionMemory, ending: Ending, decided: Decided) -> StepEnd:
+    move = decided.move
     low, high = (1, 1) if move.boundary else ((2, MANY) if move.lane_ends else (1, MANY))
     return StepEnd(
         step_id=ending.ref.step_id,
         execution_id=ending.ref.execution,
         stage=move.stage,
-        attempt_id=ending.ref.attempt,
+        attempt_id=ending.ref.attempt or None,
         agent_id=ending.agent,
         session=ending.session_hash,
         state=ending.state,
-        sources=tuple(sorted(step_sources(ending.state, ending.actor))),
-        outcome=ending.outcome,
+        event=StepEvent.RETRY if decided.retry is not None else ENDING_EVENTS[ending.state],
+        actor=ending.actor,
+        outcome=ending.outcome if ending.reported else {**ending.outcome, "reported": False},
         control=memory.progress[move.stage].control,
         remaining=(low, high),
         lane_ends=move.lane_ends,
@@ -122,33 +232,34 @@ def _write_of(
         tail_offset=ending.tail_offset,
         tail=ending.tail,
         tail_newlines=ending.newlines,
-        skip_lane=move.skip_lane,
-        skipped=_later_steps(memory.plan, ending.ref.step) if move.skip_lane else (),
+        skipped=move.later if move.skip_lane else (),
+        skip_to=move.skip_to,
+        failed_between=move.failed_between,
+        halts=memory.plan.stages[move.stage].chain[0] if move.halts else None,
+        opening=move.opening,
+        told=decided.told,
         skip_after_stage=move.skip_after_stage,
-        starts=tuple(prepared.starts),
+        starts=tuple(decided.prepared.starts),
         execution_state=move.execution,
         warnings=move.warnings,
-        problem=problem,
+        problem=decided.problem,
+        retry=decided.retry,
+        term=ending.term,
     )
 
 
-def _later_steps(plan: Plan, step: int) -> tuple[int, ...]:
-    chain = plan.stages[plan.stage_of(step)].chain
-    return tuple(chain[chain.index(step) + 1 :])
-
-
 def _after(
-    engine: Engine,
-    memory: ExecutionMemory,
-    ending: Ending,
-    move: Advance,
-    prepared: Prepared,
-    keep: Connection | None,
+    engine: Engine, memory: ExecutionMemory, ending: Ending, decided: Decided, keep: Connection | None
 ) -> Assignment | None:
-    memory.apply(move)
-    if move.execution is not None:
+    memory.apply(decided.move)
+    if decided.move.execution is not None or decided.move.halts:
         engine.executions.forget(memory.id)
-    following = prepared.commit(engine, keep)
-    engine.counts[f"plumber_steps_{ending.state}_total"] += 1
+    ring_batch(engine, decided.move.opening)
+    following = decided.prepared.commit(engine, keep)
+    if decided.retry is not None:
+        engine.counts["plumber_steps_retried_total"] += 1
+        ring(engine, max(decided.retry.delay, decided.retry.silence))
+    else:
+        engine.counts[f"plumber_steps_{ending.state}_total"] += 1
     engine.wakeups.changed(memory.id)
     return following

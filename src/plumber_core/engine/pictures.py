@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from plumber_core.engine.events import moment
+from plumber_core.engine.clock import moment
+from plumber_core.engine.rollout_views import rollouts_of
 from plumber_core.engine.views import summary_values
 from plumber_core.model import records as r
 from plumber_core.model.overviews import ExecutionMatrix, MatrixHost, MatrixStep, OutputGroup
@@ -55,7 +56,11 @@ def task_summary(row: dict[str, Any], results: Sequence[Result], targets: str) -
 
 def execution_matrix(rows: r.MatrixRows, results: Sequence[Result]) -> ExecutionMatrix:
     """Show an execution as hosts x steps."""
-    hosts = list(dict.fromkeys(host for stage in rows.plan.stages for host in stage.hosts))
+    # Who has claimed a pool's step stands in the place of what stood for nobody.
+    there = dict.fromkeys(cell[1] for cell in rows.cells)
+    planned = (host for stage in rows.plan.stages for host in stage.hosts if not stage.pool or host in there)
+    hosts = list(dict.fromkeys(planned) | there)
+    pools = {host: len(stage.pool) for stage in rows.plan.stages if stage.pool for host in stage.hosts}
     columns = _Columns(rows, hosts)
     for cell in rows.cells:
         columns.fill(cell)
@@ -67,11 +72,20 @@ def execution_matrix(rows: r.MatrixRows, results: Sequence[Result]) -> Execution
         counts=_named(sum(counts, Counter())),
         state_names=_NAMES,
         steps=[_matrix_step(rows.plan, index, _named(own)) for index, own in enumerate(counts)],
-        hosts=[MatrixHost(id=host, name=rows.plan.hosts.get(host, host)) for host in hosts],
+        hosts=[
+            MatrixHost(
+                id=host,
+                name=rows.plan.hosts.get(host, host),
+                awaited=host in rows.awaited,
+                pool=pools.get(host, 0),
+            )
+            for host in hosts
+        ],
         states=columns.states,
         started=columns.started,
         ended=columns.ended,
         exit_codes=columns.exit_codes,
+        rollouts=rollouts_of(rows.plan, rows.progress, rows.stages),
         event=rows.event,
     )
 

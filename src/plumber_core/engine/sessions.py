@@ -10,10 +10,12 @@ import hmac
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from plumber_core.engine.adoption import adopt
 from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.engine.finish import Ending, finish
+from plumber_core.engine.given_up import end_given_up
 from plumber_core.engine.specs import spec_from_json
 from plumber_core.ids import secret_hash
 from plumber_core.model import limits
@@ -35,7 +37,8 @@ def session_token(credential: str, agent: str, hello: Hello, epoch: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the chain says of a hello; ``values`` are the columns to change."""
+    """What the chain says of a hello; ``values`` are the columns to change. ``reinstalled`` says that whoever greets
+    knows nothing of what the agent ran."""
 
     status: Status
     values: dict[str, Any]
@@ -60,14 +63,17 @@ def judge(row: AgentRow, epoch: int, hello: Hello, session: str) -> Verdict:
         "facts": {inert(k, 64): inert(v, 256) for k, v in list(hello.facts.items())[:64]},
         "executors": [{"kind": e.kind, "schema": e.schema, "summary": e.summary} for e in hello.executors],
         "original": False,
+        "install": inert(hello.install, 64) or None,
     }
     shown = secret_hash(hello.token) if hello.token else None
+    reinstalled = _reinstalled(row, hello)
     if session == row.session:
         return Verdict("conflict" if row.conflict else "ok", {})
     if row.session is None or row.session_epoch < epoch:
-        return Verdict("ok", opened)
-    if shown is None:
-        return Verdict("ok", opened, reinstalled=True)
+        # A database that forgot its last commits may not know this token: shown again, it is still the same agent's.
+        return Verdict("ok", {**opened, "previous_session": shown}, reinstalled)
+    if reinstalled:
+        return Verdict("ok", opened, reinstalled)
     if hello.incarnation < row.incarnation:
         return Verdict("stale", {})
     if shown == row.session:
@@ -75,6 +81,16 @@ def judge(row: AgentRow, epoch: int, hello: Hello, session: str) -> Verdict:
     if shown == row.previous_session and not row.session_used:
         return Verdict("ok", {**opened, "previous_session": row.previous_session})
     return Verdict("conflict", {"conflict": True})
+
+
+def _reinstalled(row: AgentRow, hello: Hello) -> bool:
+    """Say whether a greeting comes from a state folder that is not the one in which the agent worked.
+
+    Who has had a session shows its token. One that shows none and is of the same folder was sent before that, and came
+    late.
+    """
+    same = bool(hello.install) and hello.install == row.install
+    return row.session is not None and not hello.token and not same
 
 
 async def open_session(
@@ -99,11 +115,12 @@ async def open_session(
         raise Refused("this agent was revoked or deleted")
     row, epoch = opened
     verdict, session = verdicts[-1]
-    engine.epoch = epoch
+    engine.learn_epoch(epoch)
     if verdict.status in ("epoch", "stale") or (verdict.status == "conflict" and row.session != secret_hash(session)):
         if verdict.status != "epoch":
             await engine.store.add_event(f"agent.{verdict.status}", None, agent_id, {"incarnation": hello.incarnation})
-        return Welcome(verdict.status, epoch), None
+        forgotten = await engine.store.forgotten() if verdict.status == "epoch" else 0.0
+        return Welcome(verdict.status, epoch, forgotten=forgotten), None
     engine.fleet.stale()
     return await _welcome(engine, row, epoch, session, hello, reinstalled=verdict.reinstalled)
 
@@ -118,8 +135,18 @@ async def _welcome(
         await _lose(engine, live)
         live = []
     have = {held.attempt for held in hello.have}
+    # What is only claimed may have been started in commits that the database lost.
+    known = {attempt.id for step, attempt in live if step.state is not StepState.CLAIMED}
+    adopted = await adopt(engine, connection, [held for held in hello.have if held.attempt not in known])
+    if adopted.executions:
+        live = await engine.store.live_steps(row.id)
     await engine.store.mark_reachable(row.id, sorted(have))
-    deliveries = _reconcile(connection, live, have)
+    deliveries = (
+        *_reconcile(connection, live, have),
+        *map(Settled, adopted.settled),
+        *(Cancel(attempt) for attempt in adopted.ended),
+        *await end_given_up(engine, row.id, have - known),
+    )
     heartbeat = engine.heartbeat
     welcome = Welcome(
         "ok",
@@ -129,7 +156,7 @@ async def _welcome(
         name=row.name,
         heartbeat=heartbeat,
         permit_ttl=limits.permit_ttl(heartbeat),
-        lease=limits.lease(heartbeat),
+        lease=engine.patience.lease_at(heartbeat),
         deliveries=deliveries,
     )
     return welcome, connection
@@ -147,6 +174,7 @@ def _reconcile(connection: Connection, live: list[tuple[StepRow, AttemptRow]], h
             attempt.beat,
             attempt.epoch,
             spec_from_json(step.spec or {}),
+            permit=step.state is not StepState.CLAIMED,
             cancel=step.cancel_requested,
         )
         connection.hand(assignment)
@@ -163,4 +191,4 @@ async def _lose(engine: Engine, live: list[tuple[StepRow, AttemptRow]]) -> None:
     for step, attempt in live:
         outcome = {"state": "unknown", "error": "state_lost"}
         ref = AttemptRef.parse(attempt.id)
-        await finish(engine, Ending(ref, step.agent_id, StepState.LOST, Actor.AGENT, outcome))
+        await finish(engine, Ending(ref, step.agent_id, StepState.LOST, Actor.AGENT, outcome, reported=False))

@@ -6,7 +6,7 @@ commit is known, and carries the permit (short form).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -15,13 +15,16 @@ from typing import NamedTuple
 from plumber_core.engine.claim import claim_soon
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
+from plumber_core.engine.outputs import Outputs, OutputsOf
+from plumber_core.engine.pools import tell_pool
 from plumber_core.errors import InvalidRequest
-from plumber_core.ids import attempt_id, new_nonce, step_execution_id
+from plumber_core.ids import attempt_id, new_nonce, pool_id, step_execution_id
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import Start
 from plumber_core.planning.render import render_step
 from plumber_core.protocol.codec import to_json
 from plumber_core.protocol.messages import Assignment, StepSpec
+from plumber_core.reasons import because
 
 
 class Holder(NamedTuple):
@@ -41,6 +44,7 @@ class Prepared:
     starts: list[Start] = field(default_factory=list)
     bound: list[tuple[Connection, Assignment]] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
+    pools: list[tuple[str, ...]] = field(default_factory=list)
     holder: Holder | None = None
     heir: str | None = None
 
@@ -48,6 +52,11 @@ class Prepared:
         """The write did not happen: give the slots back."""
         for connection, assignment in self.bound:
             connection.reserved -= assignment.attempt != self.heir
+
+    def suspect(self) -> None:
+        """Nobody knows whether the write happened: look at what the database says, later."""
+        for connection, _ in self.bound:
+            connection.doubtful = True
 
     def commit(self, engine: Engine, keep: Connection | None = None) -> Assignment | None:
         """The write happened: push. The first assignment for ``keep`` is returned instead, to ride on a reply."""
@@ -60,7 +69,9 @@ class Prepared:
                 connection.push(assignment)
         engine.counts["plumber_assigned_by_push_total"] += len(self.bound)
         for agent in self.waiting:
-            self._tell_waiting(engine, agent)
+            tell_waiting(engine, agent)
+        for agents, together in groupby(self.pools):
+            tell_pool(engine, pool_id(agents), agents, len(list(together)))
         return kept
 
     def _hand(self, connection: Connection, assignment: Assignment) -> None:
@@ -70,18 +81,16 @@ class Prepared:
         connection.reserved -= 1
         connection.hand(assignment)
 
-    def _tell_waiting(self, engine: Engine, agent: str) -> None:
-        connection = engine.connections.get(agent)
-        if connection is None:
-            engine.wakeups.agent(agent)
-            return
-        connection.backlog = True
-        # It came, or a slot became free, while this was being written.
-        claim_soon(engine, connection)
 
-
-Outputs = dict[str, dict[str, dict[str, str]]]
-"""Step name -> host -> key -> value."""
+def tell_waiting(engine: Engine, agent: str) -> None:
+    """A step of this agent is ready: have it claimed, here or wherever the agent is connected."""
+    connection = engine.connections.get(agent)
+    if connection is None:
+        engine.wakeups.agent(agent)
+        return
+    connection.backlog = True
+    # It came, or a slot became free, while this was being written.
+    claim_soon(engine, connection)
 
 
 async def prepare(
@@ -107,17 +116,50 @@ async def prepare(
     """
     prepared = Prepared(holder=holder)
     try:
-        for step, together in groupby(pairs, key=itemgetter(0)):
-            hosts = plan.stages[plan.stage_of(step)].hosts
-            outputs = await _outputs(engine, plan, execution, step, just_set or {})
-            for _, lane in together:
-                await _check_exists(engine, plan, step, hosts[lane])
-                spec = render_step(plan, step, hosts[lane], execution, outputs)
-                _bind(engine, prepared, step_execution_id(execution, step, lane), hosts[lane], spec)
+        async for step_id, host, spec in _rendered(engine, plan, execution, pairs, just_set or {}):
+            if host is None:
+                prepared.starts.append(Start(step_id, None, spec.index, to_json(spec)))
+                prepared.pools.append(plan.pool_of(spec.index))
+            else:
+                _bind(engine, prepared, step_id, host, spec)
     except BaseException:
         prepared.release()
         raise
     return prepared
+
+
+async def render(engine: Engine, plan: Plan, execution: str, pairs: Iterable[tuple[int, int]]) -> list[Start]:
+    """Render (step, lane) pairs to be left ready.
+
+    Raises: InvalidRequest (a template cannot be rendered).
+    """
+    rendered = _rendered(engine, plan, execution, pairs, {})
+    return [Start(step_id, host, spec.index, to_json(spec)) async for step_id, host, spec in rendered]
+
+
+async def _rendered(
+    engine: Engine, plan: Plan, execution: str, pairs: Iterable[tuple[int, int]], just_set: Outputs
+) -> AsyncIterator[tuple[str, str | None, StepSpec]]:
+    """Yield step execution, host (None in a pool) and what is run. All pairs of a step stand in one stage."""
+    for step, together in groupby(pairs, key=itemgetter(0)):
+        lanes = [lane for _, lane in together]
+        stage = plan.stages[plan.stage_of(step, lanes[0])]
+        reading = OutputsOf(engine.store, plan, execution, step, just_set)
+        # One host that goes on reads its own: what others have set must not cost it anything.
+        outputs = await (reading.of(stage.host(lanes[0])) if len(lanes) == 1 else reading.all())
+        for lane in lanes:
+            host = stage.host(lane)
+            await _check_exists(engine, plan, step, stage.pool or (host,))
+            spec = await _render(reading, host, outputs)
+            yield step_execution_id(execution, step, lane), None if stage.pool else host, spec
+
+
+async def _render(reading: OutputsOf, host: str, outputs: Outputs) -> StepSpec:
+    try:
+        return render_step(reading.plan, reading.step, host, reading.execution, outputs)
+    except InvalidRequest:
+        # Why a value is missing can only be said by who has seen all of them.
+        return render_step(reading.plan, reading.step, host, reading.execution, await reading.all())
 
 
 def _bind(engine: Engine, prepared: Prepared, step_id: str, host: str, spec: StepSpec) -> None:
@@ -144,23 +186,11 @@ def _inherits(engine: Engine, prepared: Prepared, host: str) -> Connection | Non
     return holder.connection if fit else None
 
 
-async def _check_exists(engine: Engine, plan: Plan, step: int, host: str) -> None:
-    """Refuse a step whose agent was deleted after the targets were frozen: it would wait for ever."""
+async def _check_exists(engine: Engine, plan: Plan, step: int, hosts: Sequence[str]) -> None:
+    """Refuse a step whose agents were all deleted after the targets were frozen: it would wait for ever."""
     fleet = await engine.fleet.fresh_enough()
-    if host not in fleet.rows:
+    if not any(host in fleet.rows for host in hosts):
         await fleet.refresh()
-    if host not in fleet.rows:
-        reason = f"agent {plan.hosts.get(host, host)} was deleted"
+    if not any(host in fleet.rows for host in hosts):
+        reason = because("agent_deleted", name=plan.hosts.get(hosts[0], hosts[0]))
         raise InvalidRequest(field=f"steps.{plan.steps[step].name}", reason=reason)
-
-
-async def _outputs(engine: Engine, plan: Plan, execution: str, step: int, just_set: Outputs) -> Outputs:
-    """Return the outputs that a step's templates ask for; without any, nothing is read."""
-    names = plan.steps[step].needs_outputs
-    if not names:
-        return {}
-    wanted = [index for index, candidate in enumerate(plan.steps) if candidate.name in names]
-    found: Outputs = {plan.steps[index].name: dict(just_set.get(plan.steps[index].name, {})) for index in wanted}
-    for index, host, outputs in await engine.store.outputs(execution, wanted):
-        found[plan.steps[index].name][host] = outputs
-    return found

@@ -10,12 +10,14 @@ from typing import Any
 from plumber_core.engine.core import Engine
 from plumber_core.engine.source import Source
 from plumber_core.engine.starts import Prepared, prepare
-from plumber_core.errors import Conflict, InvalidRequest, Unauthenticated
-from plumber_core.ids import new_id
+from plumber_core.errors import Conflict, InvalidRequest, Unauthenticated, Unavailable
+from plumber_core.ids import new_id, pool_id
 from plumber_core.model.records import NewExecution
 from plumber_core.planning.advance import first_steps
+from plumber_core.planning.batch_events import first
 from plumber_core.planning.expand import expand
 from plumber_core.planning.parameters import bind
+from plumber_core.reasons import because
 
 TRIES = 5
 
@@ -58,7 +60,7 @@ async def submit(engine: Engine, source: Callable[[bool], Awaitable[Source]], re
             return execution, chosen
     if request.credential is not None and await engine.store.find_credential(request.credential) is None:
         raise Unauthenticated
-    raise Conflict(reason="the fleet keeps changing; try again")
+    raise Conflict(reason=because("fleet_changes"))
 
 
 async def _try(engine: Engine, source: Source, request: Request) -> str | None:
@@ -66,7 +68,7 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
     values = bind(source.task.params, request.parameters or {})
     plan = expand(source.task, values, fleet.agents, revision=source.revision)
     execution = new_id()
-    prepared: Prepared = await prepare(engine, plan, execution, first_steps(plan.stages[0]))
+    prepared: Prepared = await prepare(engine, plan, execution, first_steps(plan.stages[0]) if plan.stages else ())
     new = NewExecution(
         id=execution,
         task_id=source.task_id,
@@ -80,19 +82,43 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
         current_revision=source.current,
         reason=request.reason,
         request_id=request.request_id,
+        told=first(plan),
     )
     try:
+        for agents in {stage.pool for stage in plan.stages if stage.pool}:
+            await engine.store.save_pool(pool_id(agents), agents)
         written = await engine.store.submit(new)
+    except Unavailable:
+        written = await _was_written(engine, execution, prepared)
     except BaseException:
+        prepared.suspect()
         prepared.release()
         raise
     if not written:
         prepared.release()
         return None
-    engine.executions.started(execution, plan)
+    if plan.stages:
+        engine.executions.started(execution, plan)
     prepared.commit(engine)
     engine.counts["plumber_executions_started_total"] += 1
     engine.wakeups.changed(execution)
     # The agents first: whoever asked has an answer either way.
     await asyncio.sleep(0)
     return execution
+
+
+async def _was_written(engine: Engine, execution: str, prepared: Prepared) -> bool:
+    """Look whether a write was committed whose answer was lost.
+
+    Raises: Unavailable (it was not, or the database still does not answer).
+    """
+    prepared.suspect()
+    try:
+        if await engine.store.load(execution) is not None:
+            engine.counts["plumber_commits_found_total"] += 1
+            return True
+    except BaseException:
+        prepared.release()
+        raise
+    prepared.release()
+    raise Unavailable(reason=because("database_away"))

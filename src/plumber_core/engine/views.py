@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
-from plumber_core.engine.events import moment
+from plumber_core.engine.clock import moment
+from plumber_core.engine.rollout_views import Waits, count_stages, rollouts_of, waits_of
 from plumber_core.model import limits
 from plumber_core.model import records as r
-from plumber_core.model.plan import Plan
+from plumber_core.model.forgotten import StrayRow
+from plumber_core.model.plan import Plan, PlanStep
 from plumber_core.model.states import Presence, StepState
 from plumber_core.model.views import (
     AgentView,
@@ -18,6 +20,7 @@ from plumber_core.model.views import (
     ExecutionSummary,
     RevisionInfo,
     StepExecutionView,
+    StrayView,
     TokenInfo,
 )
 from plumber_core.planning.render import summary
@@ -31,16 +34,18 @@ def presence(seen_at: int | None, now: int, heartbeat: float) -> Presence:
     silence = (now - seen_at) / 1_000_000
     if silence <= limits.online_within(heartbeat):
         return Presence.ONLINE
-    return Presence.LATE if silence <= limits.lease(heartbeat) else Presence.OFFLINE
+    return Presence.LATE if silence <= max(limits.LEASE_MIN, 3 * heartbeat) else Presence.OFFLINE
 
 
 def agent_view(row: r.AgentRow, now: int, heartbeat: float) -> AgentView:
     """Show an agent."""
+    seen = presence(row.last_seen_at, now, heartbeat)
+    heard = seen is not Presence.OFFLINE
     return AgentView(
         id=row.id,
         name=row.name,
         state=row.state,
-        presence=presence(row.last_seen_at, now, heartbeat),
+        presence=seen,
         labels=row.labels,
         facts=row.facts,
         version=row.version,
@@ -51,6 +56,27 @@ def agent_view(row: r.AgentRow, now: int, heartbeat: float) -> AgentView:
         last_seen_at=None if row.last_seen_at is None else moment(row.last_seen_at),
         original=row.original,
         outdated=row.version not in ("", __version__) and not row.original,
+        load=row.load if heard else None,
+        memory=row.memory if heard else None,
+        conflict=row.conflict,
+        awaited=row.awaited,
+        strays=row.strays,
+    )
+
+
+def stray_view(row: StrayRow) -> StrayView:
+    """Show an attempt that no execution knows."""
+    outcome = row.outcome or {}
+    return StrayView(
+        attempt=row.id,
+        execution=row.execution_id,
+        task=row.task,
+        step=row.step,
+        seen_at=moment(row.seen_at),
+        state=outcome.get("state"),
+        exit_code=outcome.get("exit_code"),
+        signal=outcome.get("signal"),
+        error=outcome.get("error"),
     )
 
 
@@ -79,15 +105,35 @@ def summary_values(row: r.ExecutionRow) -> dict[str, Any]:
     }
 
 
-def execution_detail(picture: r.Picture) -> ExecutionDetail:
+class PoolLook(NamedTuple):
+    """How many agents a pool has, and how many of them are online."""
+
+    agents: int
+    online: int
+
+
+Pools = Mapping[str, PoolLook]
+
+
+class Looks(NamedTuple):
+    """What is known beside a step's row of why it waits."""
+
+    pools: Pools
+    batches: Waits
+
+
+def execution_detail(picture: r.Picture, pools: Pools) -> ExecutionDetail:
     """Show an execution with everything in it."""
     tries = attempts_by_step(picture.attempts)
     counts = Counter(step.state.value for step in picture.steps)
+    stages = count_stages(picture.steps) if picture.plan.has_rollouts else {}
+    looks = Looks(pools, waits_of(picture.plan, picture.progress, stages))
     return ExecutionDetail(
         **summary_values(picture.execution),
         parameters=picture.execution.parameters,
-        steps=[step_view(step, picture.plan, tries.get(step.id, [])) for step in picture.steps],
+        steps=[step_view(step, picture.plan, tries.get(step.id, []), looks) for step in picture.steps],
         counts=dict(counts),
+        rollouts=rollouts_of(picture.plan, picture.progress, stages),
         event=picture.event,
     )
 
@@ -100,7 +146,7 @@ def attempts_by_step(attempts: Iterable[r.AttemptRow]) -> dict[str, list[Attempt
     return tries
 
 
-def step_view(row: r.StepRow, plan: Plan, attempts: list[AttemptView]) -> StepExecutionView:
+def step_view(row: r.StepRow, plan: Plan, attempts: list[AttemptView], looks: Looks) -> StepExecutionView:
     """Show one step on one host: as rendered once it was set going, as written before."""
     step, spec = plan.steps[row.step], row.spec or {}
     return StepExecutionView(
@@ -117,9 +163,34 @@ def step_view(row: r.StepRow, plan: Plan, attempts: list[AttemptView]) -> StepEx
         env=spec.get("env", {}),
         started_at=None if row.started_at is None else moment(row.started_at),
         ended_at=None if row.ended_at is None else moment(row.ended_at),
-        waiting={"code": "no_connection_or_slot"} if row.state is StepState.READY else None,
+        waiting=waiting_for(row, step, looks),
         attempts=attempts,
     )
+
+
+def waiting_for(row: r.StepRow, step: PlanStep, looks: Looks) -> dict[str, Any] | None:
+    """Return for what a step waits, as a code with arguments; times are ISO 8601."""
+    if row.state is StepState.BLOCKED:
+        return looks.batches.get(row.stage)
+    if row.state is StepState.READY and (pool := looks.pools.get(row.pool or "")) is not None:
+        return {"code": "pool_busy" if pool.online else "pool_offline", "agents": pool.agents, "online": pool.online}
+    if row.state is StepState.READY:
+        return {"code": row.awaits, "since": _since(row)} if row.awaits else {"code": "no_connection_or_slot"}
+    if row.state is StepState.RETRY_WAIT and row.ready_at is not None:
+        most = step.retry.attempts if step.retry else row.retries + 1
+        return {
+            "code": "retry",
+            "until": moment(row.ready_at).isoformat(),
+            "attempt": row.retries + 1,
+            "attempts": most,
+        }
+    if row.state is StepState.UNREACHABLE:
+        return {"code": "cancel_unheard" if row.cancel_requested else "agent_silent", "since": _since(row)}
+    return None
+
+
+def _since(row: r.StepRow) -> str | None:
+    return None if row.silent_since is None else moment(row.silent_since).isoformat()
 
 
 def attempt_view(row: r.AttemptRow) -> AttemptView:
@@ -135,6 +206,8 @@ def attempt_view(row: r.AttemptRow) -> AttemptView:
         error=row.error,
         detail=row.detail,
         duration=row.duration,
+        orphans=(row.outcome or {}).get("orphans", 0),
+        oom=(row.outcome or {}).get("oom", False),
         log_end=row.log_end,
         log_complete=row.log_state in ("complete", "verified"),
         outputs=row.outputs,

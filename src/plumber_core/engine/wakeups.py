@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from plumber_core.engine.event_tail import EventTail
 from plumber_core.errors import PlumberError
 from plumber_core.model.views import LogGrowth
 from plumber_core.ports import Store
@@ -27,6 +28,7 @@ class Subscription:
     """One follower: woken by events, of one execution or all, and told how logs have grown."""
 
     execution: str | None
+    tail: EventTail
     growth: dict[str, LogGrowth] = field(default_factory=dict)
     ended: bool = False
     _signal: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,36 +50,55 @@ class Subscription:
         return taken
 
 
+@dataclass(eq=False)
+class _Topic:
+    """All who follow the same here, and what they have in common."""
+
+    tail: EventTail
+    followers: set[Subscription] = field(default_factory=set)
+
+
 class Wakeups:
     """Local followers and the relay to other replicas."""
 
     def __init__(self, store: Store, server_id: str) -> None:
         self._store = store
         self._server_id = server_id
-        self._followers: set[Subscription] = set()
+        self._topics: dict[str | None, _Topic] = {}
         self._agents: set[str] = set()
+        self._pools: set[str] = set()
         self._executions: set[str] = set()
         self._growth: dict[str, LogGrowth] = {}
         self._work = asyncio.Event()
         self.others = False
         """Whether another replica was alive at the last sweep."""
         self.on_agent: Callable[[str], None] = lambda agent: None
+        self.on_pool: Callable[[str], None] = lambda pool: None
 
     def subscribe(self, execution: str | None) -> Subscription:
         """Return a new follower; ``unsubscribe`` it."""
-        subscription = Subscription(execution)
-        self._followers.add(subscription)
+        topic = self._topics.setdefault(execution, _Topic(EventTail(self._store, execution)))
+        subscription = Subscription(execution, topic.tail)
+        topic.followers.add(subscription)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget a follower."""
-        self._followers.discard(subscription)
+        topic = self._topics.get(subscription.execution)
+        if topic is None or topic.tail is not subscription.tail:
+            return
+        topic.followers.discard(subscription)
+        if not topic.followers:
+            del self._topics[subscription.execution]
 
     def end_all(self) -> None:
-        """End every follower: this replica stops."""
-        for follower in self._followers:
-            follower.ended = True
-            follower.wake()
+        """End every follower: this replica stops, or what was read is of another database."""
+        topics, self._topics = self._topics, {}
+        for topic in topics.values():
+            topic.tail.changed()
+            for follower in topic.followers:
+                follower.ended = True
+                follower.wake()
 
     def changed(self, execution: str | None) -> None:
         """Events of this execution (or of none in particular) were committed here."""
@@ -99,14 +120,22 @@ class Wakeups:
             self._agents.add(agent_id)
             self._work.set()
 
+    def pool(self, pool: str) -> None:
+        """Another replica may hold an agent of this pool that is free."""
+        if self.others:
+            self._pools.add(pool)
+            self._work.set()
+
     def _tell(self, execution: str | None) -> None:
-        for follower in self._followers:
-            if follower.execution is None or follower.execution == execution:
-                follower.wake()
+        for key in {None, execution}:
+            if (topic := self._topics.get(key)) is not None:
+                topic.tail.changed()
+                for follower in topic.followers:
+                    follower.wake()
 
     def _tell_growth(self, growth: LogGrowth) -> None:
-        for follower in self._followers:
-            if follower.execution == growth.execution:
+        if (topic := self._topics.get(growth.execution)) is not None:
+            for follower in topic.followers:
                 follower.growth[growth.attempt] = growth
                 follower.wake()
 
@@ -128,9 +157,10 @@ class Wakeups:
 
     def _payloads(self) -> list[str]:
         hints: list[dict[str, object]] = [{"a": agent} for agent in self._agents]
+        hints += [{"p": pool} for pool in self._pools]
         hints += [{"x": execution} for execution in self._executions]
         hints += [{"g": [g.execution, g.step_execution, g.attempt, g.end]} for g in self._growth.values()]
-        self._agents, self._executions, self._growth = set(), set(), {}
+        self._agents, self._pools, self._executions, self._growth = set(), set(), set(), {}
         pieces = (hints[n : n + IDS_PER_MESSAGE // 2] for n in range(0, len(hints), IDS_PER_MESSAGE // 2))
         return [self._payload(piece) for piece in pieces]
 
@@ -152,6 +182,8 @@ class Wakeups:
     def _act(self, hint: dict[str, Any]) -> None:
         if "a" in hint:
             self.on_agent(str(hint["a"]))
+        elif "p" in hint:
+            self.on_pool(str(hint["p"]))
         elif "x" in hint:
             self._tell(str(hint["x"]) or None)
         elif isinstance(hint.get("g"), list):

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from plumber_core.model.states import AgentState
 
+ALIASES = {"cpu": "cpus"}
+"""Facts that people look for under another name."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentRef:
@@ -21,4 +24,4 @@ class AgentRef:
         """Return a label, else a fact, else None; ``name`` and ``id`` are always there."""
         if key in ("name", "id"):
             return self.name if key == "name" else self.id
-        return self.labels.get(key, self.facts.get(key))
+        return self.labels.get(key, self.facts.get(ALIASES.get(key, key)))

@@ -6,6 +6,7 @@ import re
 
 from plumber_core.errors import InvalidRequest
 from plumber_core.model.names import is_name
+from plumber_core.reasons import because
 
 MAX_AGENT_NAME = 100
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,62}", re.ASCII)
@@ -18,7 +19,7 @@ def check_agent_name(field: str, name: str) -> None:
     Raises: InvalidRequest.
     """
     if not is_name(name) or len(name) > MAX_AGENT_NAME:
-        raise InvalidRequest(field=field, reason=f"it must be one visible line of 1 to {MAX_AGENT_NAME} characters")
+        raise InvalidRequest(field=field, reason=because("one_line", most=MAX_AGENT_NAME))
 
 
 def check_label(key: str, value: str) -> None:
@@ -28,8 +29,6 @@ def check_label(key: str, value: str) -> None:
     """
     field = f"labels.{key[:64]}"
     if not _KEY.fullmatch(key) or key in DERIVED:
-        raise InvalidRequest(
-            field=field, reason="a label starts with a letter and goes on with letters, digits, . _ / -"
-        )
+        raise InvalidRequest(field=field, reason=because("bad_label_name"))
     if not is_name(value):
-        raise InvalidRequest(field=field, reason="its value must be one visible line")
+        raise InvalidRequest(field=field, reason=because("bad_label_value"))

@@ -5,6 +5,8 @@ Durations are seconds, sizes bytes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 HEARTBEAT = 1.0
 """As the original's agents; stretched so that all agents together send at most HEARTBEATS_PER_SECOND."""
 HEARTBEATS_PER_SECOND = 500
@@ -13,11 +15,20 @@ LEASE_MIN = 30.0
 PERMIT_TTL_MIN = 5.0
 ONLINE_MIN = 15.0
 LOST_AFTER = 15 * 60.0
+STOP_AFTER_MIN = 2 * LEASE_MIN
+STOP_MARGIN = 5.0
+CLOCK_DRIFT = 1.05
+"""An agent's clock may be this much slower than the database's: a command that its agent had to end after T has ended
+T * CLOCK_DRIFT + STOP_MARGIN after its agent was last heard."""
 LONG_POLL = 25.0
 SWEEP_INTERVAL = 5.0
 """One sweep per server process stands behind every push: a lost wake-up costs at most this."""
 CANCEL_GRACE = 10.0
 AGENT_SLOTS = 8
+SPOOL_CAP_AGENT = 2 * 1024**3
+DISK_FREE_SHARE, DISK_FREE = 0.05, 2 * 1024**3
+"""An agent takes no steps while its attempts hold more output than this, or while less of its disk is free: a share,
+and on large disks no more than its own output could take."""
 RECONNECTS_PER_SECOND = 1000
 RECONNECT_SPREAD_MAX = 10.0
 """After a server's stop agents come back spread over this at most, so that nobody stampedes."""
@@ -45,9 +56,27 @@ def permit_ttl(heartbeat: float) -> float:
     return max(PERMIT_TTL_MIN, 1.5 * heartbeat)
 
 
-def lease(heartbeat: float) -> float:
-    """Return how long silence lasts before a running step is called unreachable."""
-    return max(LEASE_MIN, 3 * heartbeat)
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server waits for the silent, in seconds: the settings of the same names."""
+
+    lease: float = LEASE_MIN
+    lost_after: float = LOST_AFTER
+    sweep_interval: float = SWEEP_INTERVAL
+
+    def lease_at(self, heartbeat: float) -> float:
+        """Return how long silence lasts before a running step is called unreachable."""
+        return max(self.lease, 3 * heartbeat)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What is kept of executions that have ended: the settings ``retention_*``."""
+
+    days: float = 90.0
+    """Younger ones are kept; 0 keeps all."""
+    last: int = 20
+    """Of each task, so many are kept whatever their age."""
 
 
 def online_within(heartbeat: float) -> float:

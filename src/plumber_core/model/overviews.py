@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from plumber_core.model.states import StepState
+from plumber_core.model.rollout_views import RolloutView
+from plumber_core.model.states import AgentState, StepState
 from plumber_core.model.views import ExecutionSummary, StepExecutionView, View
 
 
@@ -54,10 +55,15 @@ class MatrixStep(View):
 
 
 class MatrixHost(View):
-    """One host as a row."""
+    """One host as a row; ``awaited``: its ready steps wait until it has told what it ran in lost commits.
+
+    Where nobody has claimed a pool's step yet, the row stands for whoever will: ``pool`` is how many agents may.
+    """
 
     id: str
     name: str
+    awaited: bool = False
+    pool: int = 0
 
 
 class ExecutionMatrix(ExecutionProgress):
@@ -76,6 +82,7 @@ class ExecutionMatrix(ExecutionProgress):
     started: list[list[float | None]]
     ended: list[list[float | None]]
     exit_codes: list[list[int | None]]
+    rollouts: list[RolloutView] = Field(default_factory=list)
     event: str = ""
 
 
@@ -135,13 +142,54 @@ class LogSource(View):
     log_complete: bool
 
 
+class GroupView(View):
+    """A saved group: a target expression with a name, ``total`` agents that it means now, and who changed it last."""
+
+    name: str
+    expression: str
+    description: str = ""
+    total: int
+    updated_by: str
+    updated_at: datetime
+
+
+class FailedTerm(View):
+    """A part of a target expression that an agent does not fulfil: ``label`` has this ``value`` there, or none."""
+
+    term: str
+    label: str
+    value: str | None = None
+
+
+class NearMiss(View):
+    """An agent that a target expression nearly means: all that keeps it from it. ``state`` is what was decreed."""
+
+    name: str
+    state: AgentState
+    failed: list[FailedTerm]
+
+
+class UnknownWord(View):
+    """A name, a label or a label's value that no agent has, and the nearest that one has."""
+
+    word: str
+    nearest: str | None = None
+
+
 class TargetMatch(View):
-    """Who matches a target expression now. ``names`` and ``offline_names`` are the first 50 of each."""
+    """Who matches a target expression now. ``names`` and ``offline_names`` are the first 50 of each.
+
+    ``near`` are agents that do not match, those first that miss least: at most 10 of them. Of a
+    pool (``any 1 of ...``) everybody in it matches, and ``any_of`` of them would run a step.
+    """
 
     total: int
     online: int
     names: list[str]
     offline_names: list[str]
+    near: list[NearMiss] = Field(default_factory=list)
+    unknown: list[UnknownWord] = Field(default_factory=list)
+    any_of: int = 0
 
 
 class ExecutorView(View):

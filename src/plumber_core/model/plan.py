@@ -1,20 +1,44 @@
 """The frozen plan of one execution: what runs where, decided once, at its start.
 
 A plan is a row of **stages**. A stage has **lanes**, one a host, and a **chain** of steps that every lane walks in
-order. A plain step on several hosts is a stage whose chain has one step; a block is a stage for each batch. The
-next stage starts when every lane of the last one has ended within its limits. Plain dataclasses: the hot path
-decodes one for each execution that it meets.
+order. A plain step on several hosts is a stage whose chain has one step; a block is a stage for each batch, and one
+for each gate. The next stage starts when every lane of the last one has ended within its limits. Plain dataclasses:
+the hot path decodes one for each execution that it meets.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from bisect import bisect_right
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import Any, Literal, Self
 
 from plumber_core.model.limits import CANCEL_GRACE
 
 OnFailure = Literal["stop", "continue"]
+RetryOn = Literal["failed", "timed_out", "lost"]
+Pause = float | Literal["manual"]
+"""Seconds, or until somebody says go."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a step is tried again; see ``model.task.Retry``. Durations are seconds."""
+
+    attempts: int
+    delay: float
+    backoff: float
+    max_delay: float
+    jitter: float
+    on: tuple[RetryOn, ...]
+    exit_codes: tuple[int, ...]
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any] | None) -> Self | None:
+        """Read what ``dataclasses.asdict`` wrote."""
+        if value is None:
+            return None
+        return cls(**{**value, "on": tuple(value["on"]), "exit_codes": tuple(value["exit_codes"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +59,93 @@ class PlanStep:
     stdin: str | None = None
     on_failure: OnFailure = "stop"
     needs_outputs: tuple[str, ...] = ()
+    needs_hosts: tuple[str, ...] = ()
+    """Those of them of which the outputs of all hosts may be asked for."""
+    retry: RetryPolicy | None = None
+    idempotent: bool = False
+    stop_after: float | None = None
+    lost_after: float | Literal["never"] | None = None
+    """None for ``limits.LOST_AFTER``."""
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read one step of what ``Plan.to_json`` wrote."""
+        retry = RetryPolicy.from_json(value.get("retry"))
+        lists = {name: tuple(value.get(name, ())) for name in ("needs_outputs", "needs_hosts")}
+        return cls(**{**value, **lists, "retry": retry})
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A stage's place in a rollout: batch ``number`` of ``count`` of the block, or the gate behind that batch.
+
+    ``most_failed`` hosts of the batch and ``most_in_all`` of the block may fail, any number if None; of a gate none.
+    ``pause`` comes before the stage. A ``gate`` runs on what is left of its batch's hosts, unless they are its ``own``.
+    """
+
+    block: str
+    number: int
+    count: int
+    most_failed: int | None = None
+    most_in_all: int | None = 0
+    pause: Pause | None = None
+    gate: bool = False
+    own: bool = False
+
+    @property
+    def begins(self) -> bool:
+        """Whether the rollout begins with this stage."""
+        return self.number == 1 and not self.gate
+
+    @property
+    def after(self) -> int:
+        """The number of the batch that has ended when it is reached."""
+        return self.number if self.gate else self.number - 1
+
+    @property
+    def follows_hosts(self) -> bool:
+        """Whether it runs only where its batch got through."""
+        return self.gate and not self.own
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """``chain`` holds indexes into ``Plan.steps``, ``hosts`` agent ids."""
+    """``chain`` holds indexes into ``Plan.steps``, ``hosts`` agent ids, one a lane from ``first_lane`` on.
+
+    In a pool's stage the lanes are not pinned: ``pool`` holds the agents of which any may claim one, and ``hosts`` what
+    stands for each lane until then (``ids.free_host``). Lanes of a block are numbered through all of its batches.
+    """
 
     chain: tuple[int, ...]
     hosts: tuple[str, ...]
+    pool: tuple[str, ...] = ()
+    first_lane: int = 0
+    batch: Batch | None = None
+
+    @property
+    def lanes(self) -> range:
+        """The numbers of its lanes."""
+        return range(self.first_lane, self.first_lane + len(self.hosts))
+
+    def host(self, lane: int) -> str:
+        """Return the host of a lane."""
+        return self.hosts[lane - self.first_lane]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values only."""
+        value: dict[str, Any] = {"chain": self.chain, "hosts": self.hosts}
+        if self.pool:
+            value["pool"] = self.pool
+        if self.batch is not None:
+            value |= {"first_lane": self.first_lane, "batch": asdict(self.batch)}
+        return value
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read what ``to_json`` wrote."""
+        batch = Batch(**value["batch"]) if "batch" in value else None
+        pool = tuple(value.get("pool", ()))
+        return cls(tuple(value["chain"]), tuple(value["hosts"]), pool, value.get("first_lane", 0), batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +164,71 @@ class Plan:
     clean_environment: bool = True
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     """Agent id -> its labels and facts when the targets were frozen; only where an expression reads them."""
+    timeout: float | None = None
+    """Of the whole execution."""
+    queue_timeout: float | None = None
+    _places: dict[int, _Places] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values only; they share what is inside with the plan."""
         values = {name: getattr(self, name) for name in _names(Plan)}
         steps = [{name: getattr(step, name) for name in _names(PlanStep)} for step in self.steps]
-        stages = [{"chain": stage.chain, "hosts": stage.hosts} for stage in self.stages]
-        return {**values, "steps": steps, "stages": stages}
+        for step in steps:
+            step["retry"] = step["retry"] and asdict(step["retry"])
+        return {**values, "steps": steps, "stages": [stage.to_json() for stage in self.stages]}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what ``to_json`` wrote."""
-        steps = tuple(PlanStep(**{**step, "needs_outputs": tuple(step["needs_outputs"])}) for step in value["steps"])
-        stages = tuple(Stage(tuple(stage["chain"]), tuple(stage["hosts"])) for stage in value["stages"])
+        steps = tuple(PlanStep.from_json(step) for step in value["steps"])
+        stages = tuple(map(Stage.from_json, value["stages"]))
         return cls(**{**value, "steps": steps, "stages": stages})
 
-    def stage_of(self, step: int) -> int:
-        """Return the index of the stage whose chain holds the step with this index."""
-        return next(index for index, stage in enumerate(self.stages) if step in stage.chain)
+    @property
+    def has_rollouts(self) -> bool:
+        """Whether any block of it spreads over its hosts in batches."""
+        return any(stage.batch is not None for stage in self.stages)
+
+    def stage_of(self, step: int, lane: int = 0) -> int:
+        """Return the index of the stage in which a lane of the step with this index stands."""
+        places = self._places_of(step)
+        return places.stages[max(0, bisect_right(places.first_lanes, lane) - 1)]
+
+    def hosts_of(self, step: int) -> tuple[str, ...]:
+        """Return the agents on which the step with this index runs: none if its target was allowed to be empty."""
+        return tuple(host for stage in self._places_of(step).stages for host in self.stages[stage].hosts)
+
+    def host_count(self, step: int) -> int:
+        """Return on how many hosts the step with this index runs."""
+        return self._places_of(step).hosts
+
+    def pool_of(self, step: int) -> tuple[str, ...]:
+        """Return the agents of which any may run the step with this index; empty for a step whose hosts are fixed."""
+        return next((self.stages[stage].pool for stage in self._places_of(step).stages), ())
+
+    def _places_of(self, step: int) -> _Places:
+        """Look through all stages once, so that a report costs the same in a plan of ten thousand batches."""
+        if not self._places:
+            for number, stage in enumerate(self.stages):
+                for one in stage.chain:
+                    self._places.setdefault(one, _Places()).add(number, stage)
+        return self._places.get(step) or _Places()
+
+
+@dataclass(slots=True)
+class _Places:
+    """The stages of a step, with the first lane of each."""
+
+    stages: list[int] = field(default_factory=list)
+    first_lanes: list[int] = field(default_factory=list)
+    hosts: int = 0
+
+    def add(self, number: int, stage: Stage) -> None:
+        self.stages.append(number)
+        self.first_lanes.append(stage.first_lane)
+        self.hosts += len(stage.hosts)
 
 
 @cache
 def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(kind))
+    return tuple(one.name for one in fields(kind) if not one.name.startswith("_"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -10,6 +12,7 @@ class Problem(BaseModel):
 
     ``line`` and ``column`` count from 1; 0 means that the source has no position (JSON values from a program).
     ``path`` is the place in the document, such as ``steps[2].timeout``. ``nearest`` is the closest valid name.
+    ``phrases`` holds the arguments, ``expected`` among them, that are words of ours: each as a code with arguments.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -22,3 +25,4 @@ class Problem(BaseModel):
     expected: str = ""
     nearest: str | None = None
     arguments: dict[str, str] = {}
+    phrases: dict[str, dict[str, Any]] = {}

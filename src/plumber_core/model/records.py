@@ -3,11 +3,18 @@ clock; nothing else is ever compared with them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from plumber_core.model.leading import Presence as Presence
+from plumber_core.model.leading import Standing as Standing
+from plumber_core.model.leading import Term as Term
 from plumber_core.model.plan import Plan
-from plumber_core.model.states import AgentState, ExecutionState, StepState
+from plumber_core.model.stages import Opening as Opening
+from plumber_core.model.stages import Progress as Progress
+from plumber_core.model.stages import Told as Told
+from plumber_core.model.states import Actor, AgentState, ExecutionState, StepEvent, StepState
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,8 @@ class RevisionRow:
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """``session`` is the hash of the current session token, ``server`` the replica that holds the connection."""
+    """``session`` is the hash of the current session token, ``install`` names the state folder that was last greeted
+    from, None where that is not known."""
 
     id: str
     name: str
@@ -79,6 +87,23 @@ class AgentRow:
     nonce: str | None = None
     conflict: bool = False
     running: int = 0
+    awaited: bool = False
+    """Its inventory of the database's present epoch is not in: until then it gets nothing."""
+    strays: int = 0
+    load: float | None = None
+    memory: float | None = None
+    install: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A saved group; who changed it last, and when."""
+
+    name: str
+    expression: str
+    description: str
+    updated_by: str
+    updated_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +120,19 @@ class ExecutionRow:
     warnings: int
     cancel_requested: bool
     kill_requested: bool = False
+    adopted: int = 0
     problem: dict[str, Any] | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """One counter row: ``control`` rises with every cancel or pause, so that a guard notices it."""
+class Wanted:
+    """Which executions are looked for: of a task, in a state, ``search`` in their task's name, requested ``by``."""
 
-    stage: int
-    remaining: int
-    failed: int
-    control: int
+    task_id: str | None = None
+    state: ExecutionState | None = None
+    search: str = ""
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +153,17 @@ class StepRow:
     started_at: int | None
     ended_at: int | None
     cancel_requested: bool = False
+    ready_at: int | None = None
+    """Since when it could start; in ``retry_wait`` from when on."""
+    retries: int = 0
+    silent_since: int | None = None
+    awaits: str = ""
+    """Why its agent gets nothing although the step is ready: ``inventory``, ``vouch`` (of the original) or empty."""
+    """When its agent was last heard; known in pictures."""
     kill_requested: bool = False
     """Of its execution; known where agents are told."""
+    pool: str | None = None
+    """The agents of which any may run it; ``agent_id`` says who does, or stands for nobody (``ids.free_host``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +206,7 @@ class LogPlace:
 class LogPiece:
     """Stored rows of a log from ``start`` on, with ``line`` newlines before them of ``lines`` so far.
 
-    ``offset`` is the wanted place, somewhere in the first of them.
+    ``offset`` is the wanted place, somewhere in the first of them; for a line, the end of the row that begins it.
     """
 
     attempt: AttemptRow
@@ -191,16 +226,22 @@ class Picture:
     steps: list[StepRow]
     attempts: list[AttemptRow]
     event: str
+    progress: list[Progress] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class MatrixRows:
-    """``cells`` are (step, agent, state, started, ended, exit code) in the order of steps, lanes, rounds."""
+    """``cells`` are (step, agent, state, started, ended, exit code) in the order of steps, lanes, rounds; ``awaited``
+    the agents that have ready steps and get nothing until their inventory is in."""
 
     execution: ExecutionRow
     plan: Plan
     cells: list[tuple[Any, ...]]
     event: str
+    awaited: frozenset[str] = frozenset()
+    progress: list[Progress] = field(default_factory=list)
+    stages: dict[int, Counter[StepState]] = field(default_factory=dict)
+    """How many steps of each stage are in which state, in a plan with rollouts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +258,13 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One step to set going: ``ready``, or ``running`` with its attempt already bound to a connected session."""
+    """One step to set going: ``ready``, or ``running`` with its attempt already bound to a connected session.
+
+    ``agent_id`` is None in a pool.
+    """
 
     step_id: str
-    agent_id: str
+    agent_id: str | None
     step: int
     spec: dict[str, Any]
     attempt_id: str | None = None
@@ -228,6 +272,17 @@ class Start:
     session: str | None = None
     beat: int = 0
     boot_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who claims: ``session`` is a hash, ``beat`` the number of the newest renewal, ``nonce`` names the attempt."""
+
+    agent: str
+    session: str
+    beat: int
+    boot_id: str
+    nonce: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,20 +302,54 @@ class NewExecution:
     """The task's newest revision when this was decided; None when an older one was asked for."""
     reason: str = ""
     request_id: str | None = None
+    told: tuple[Told, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NextTry:
+    """Seconds from now, and seconds from when its agent was last heard: the later of both."""
+
+    delay: float
+    silence: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What time has brought about: steps that were waiting and are ready, those that waited for too long, executions
+    whose time is over, running ones in which something was adopted, and (execution, stage) whose pauses are over."""
+
+    woken: list[StepRow]
+    expired: list[StepRow]
+    out_of_time: list[str]
+    adopted: list[str]
+    opening: list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A step that was handed out: seconds since its agent was heard, and since it was started."""
+
+    step: StepRow
+    silence: float
+    age: float
 
 
 @dataclass(frozen=True, slots=True)
 class StepEnd:
-    """Everything that one report writes: the outcome, and what follows from it in the same transaction."""
+    """Everything that one report writes: the outcome, and what follows from it in the same transaction.
+
+    ``attempt_id`` is None for a step that ends without having been handed out.
+    """
 
     step_id: str
     execution_id: str
     stage: int
-    attempt_id: str
+    attempt_id: str | None
     agent_id: str
     session: str | None
     state: StepState
-    sources: tuple[StepState, ...]
+    event: StepEvent
+    actor: Actor
     outcome: dict[str, Any]
     control: int
     remaining: tuple[int, int]
@@ -270,11 +359,22 @@ class StepEnd:
     tail_offset: int = 0
     tail: bytes = b""
     tail_newlines: int = 0
-    skip_lane: bool = False
     skipped: tuple[int, ...] = ()
     """The lane's later steps that end with it, as indexes: they have no event of their own."""
+    skip_to: int = 0
+    """The last stage in which the lane has steps."""
+    failed_between: tuple[int, int] | None = None
+    """The guard: where the counter of failures must lie, if that matters."""
+    halts: int | None = None
+    """With this end a rollout stops: lanes of the stage that still wait for this first step are skipped."""
+    opening: Opening | None = None
+    told: tuple[Told, ...] = ()
     skip_after_stage: bool = False
     starts: tuple[Start, ...] = ()
     execution_state: ExecutionState | None = None
     warnings: int = 0
+    retry: NextTry | None = None
+    """The step waits for its next attempt instead of ending."""
+    term: Term | None = None
+    """Of the leader who writes this."""
     problem: dict[str, Any] | None = None

@@ -55,11 +55,27 @@ RULES: Mapping[str, LiteralString] = {
     "too_many_steps": "The task has {actual} steps: at most {limit}.",
     "duplicate_step": "Another step is called {name} already.",
     "no_command": "Step {step} does nothing: give it run or uses.",
+    "unknown_executor": "Neither this server nor an agent knows a type of step {kind}.",
+    "unknown_with": "{kind} has no parameter {key}.",
+    "missing_with": "{kind} needs {key}: give it in with.",
     "two_commands": "Step {step} has both run and uses: keep one.",
     "with_without_uses": "with belongs to uses: step {step} has none.",
     "shell_without_run": "shell belongs to run: step {step} has none.",
     "no_target": "Step {step} does not say where it runs: give it or the task a target with on.",
     "bad_target": "{reason}.",
+    "bad_batches": "These are no batches: {reason}.",
+    "empty_block": "Block {step} has no steps.",
+    "nested_block": "A block cannot hold another one.",
+    "key_of_block": "{key} belongs to the block, not to a step inside of it: all of its steps share their hosts.",
+    "key_of_inner": "{key} belongs to the steps inside of block {step}, not to the block.",
+    "key_of_no_gate": "A gate has no {key}: it runs once after each batch, and what fails ends the rollout.",
+    "unsafe_retry": "A step whose outcome is unknown may have run: on: lost needs idempotent: true (it may then run "
+    "twice), or stop_after (its agent ends it first).",
+    "stop_after_too_short": "stop_after must be at least {limit} s: a shorter break of the network would end the "
+    "command.",
+    "stop_after_missing": "on_disconnect: stop_after does not say after how long: give the step stop_after.",
+    "stop_after_unused": "stop_after contradicts on_disconnect: continue: remove one of them.",
+    "exit_codes_unused": "exit_codes belong to failures: retry.on does not name failed.",
     "bad_variable_name": "{name} cannot be the name of an environment variable: letters, digits and _ only, no "
     "digit in front.",
     "reserved_variable": "{name} is set by Plumber: choose another name.",
@@ -68,12 +84,12 @@ RULES: Mapping[str, LiteralString] = {
     "reserved_parameter": "{name} cannot be a parameter, because the variable steers programs: choose another name.",
     "bad_pattern": "The pattern cannot be used: {reason}.",
     "pattern_without_text": "pattern belongs to string and text: {name} is {type}.",
-    "missing_choices": "A parameter of type enum needs choices.",
-    "choices_without_enum": "choices belong to enum: {name} is {type}.",
+    "missing_choices": "A parameter of type enum or multi-enum needs choices.",
+    "choices_without_enum": "choices belong to enum and multi-enum: {name} is {type}.",
     "duplicate_choice": "{value} stands twice among the choices.",
     "empty_range": "min is greater than max.",
     "range_without_size": "min and max do not fit {type}.",
-    "bad_default": "The default does not fit the parameter: {reason}.",
+    "bad_default": "The default does not fit the parameter: it {reason}.",
 }
 
 EXPRESSIONS: Mapping[str, LiteralString] = {

@@ -22,13 +22,16 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from plumber_core.model import durations, names
-from plumber_core.model.plan import OnFailure
+from plumber_core.model.plan import OnFailure, RetryOn
+from plumber_core.model.rollout import Batches, BatchPause, Failures, Order
 from plumber_core.model.sentences import KEYS
+from plumber_core.reasons import because
 
 MAX_TEXT = 1024 * 1024
 MAX_COMMAND = 100_000
 """Linux refuses an argument of 128 KiB."""
-ParameterType = Literal["string", "text", "int", "float", "bool", "enum", "list"]
+OnDisconnect = Literal["continue", "stop_after"]
+ParameterType = Literal["string", "text", "int", "float", "bool", "enum", "multi-enum", "list", "target"]
 
 
 def _name(value: object) -> object:
@@ -41,7 +44,7 @@ def _duration(value: object) -> float:
     try:
         return durations.parse_duration(value)
     except ValueError:
-        shown = {"value": str(value)[:80], "expected": durations.EXPECTED}
+        shown = {"value": str(value)[:80], "expected": because("expect_duration")}
         raise PydanticCustomError("bad_duration", KEYS["bad_duration"], shown) from None
 
 
@@ -57,9 +60,7 @@ def _target(value: object) -> str | tuple[str, ...]:
         return value
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    raise PydanticCustomError(
-        "wrong_type", KEYS["wrong_type"], {"key": "on", "expected": "an expression or a list of names"}
-    )
+    raise PydanticCustomError("wrong_type", KEYS["wrong_type"], {"key": "on", "expected": because("expect_target")})
 
 
 Name = Annotated[str, BeforeValidator(_name), Field(min_length=1, max_length=names.MAX_NAME)]
@@ -85,6 +86,28 @@ Target = Annotated[str | tuple[str, ...], BeforeValidator(_target), WithJsonSche
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
+def _bounded(key: str, low: int, high: int, *, whole: bool = False) -> Any:
+    """Return the type of a number between two bounds, which says so in one sentence."""
+    expected = because("expect_integer", low=low, high=high) if whole else because("expect_number", low=low, high=high)
+
+    def check(value: object) -> object:
+        kinds = (int,) if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+            raise PydanticCustomError("wrong_type", KEYS["wrong_type"], {"key": key, "expected": expected})
+        return value
+
+    schema = {"type": "integer" if whole else "number", "minimum": low, "maximum": high}
+    return Annotated[int if whole else float, BeforeValidator(check), WithJsonSchema(schema)]
+
+
+def _lost_after(value: object) -> object:
+    return value if value == "never" else _duration(value)
+
+
+_LOST_AFTER_SCHEMA: dict[str, Any] = {"anyOf": [*_DURATION_SCHEMA["anyOf"], {"const": "never"}]}
+LostAfter = Annotated[float | Literal["never"], BeforeValidator(_lost_after), WithJsonSchema(_LOST_AFTER_SCHEMA)]
+
+
 class _Written(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
 
@@ -103,10 +126,25 @@ class Parameter(_Written):
     max: Number | None = None
 
 
-class Step(_Written):
-    """One thing to do: ``run`` a command, or ``uses`` an executor ``with`` parameters."""
+class Retry(_Written):
+    """When a step is tried again. A retry never overlaps with the attempt before it."""
 
-    name: Name
+    attempts: _bounded("attempts", 1, 1000, whole=True)  # type: ignore[valid-type]
+    """How many there are at most, the first included."""
+    delay: Duration = 5.0
+    backoff: _bounded("backoff", 1, 100) = 1.0  # type: ignore[valid-type]
+    """By what each delay is longer than the one before."""
+    max_delay: Duration = 3600.0
+    jitter: _bounded("jitter", 0, 1) = 0.0  # type: ignore[valid-type]
+    """The share by which a delay may be shorter or longer."""
+    on: tuple[RetryOn, ...] = ("failed", "timed_out")
+    exit_codes: tuple[_bounded("exit_codes", 0, 255, whole=True), ...] = ()  # type: ignore[valid-type]
+    """Of failures only these are tried again; empty means all."""
+
+
+class Action(_Written):
+    """What a step and a gate have in common: ``run`` a command, or ``uses`` an executor ``with`` parameters."""
+
     run: CommandLine | None = None
     uses: Text | None = None
     with_: dict[str, Any] = Field(default_factory=dict, alias="with")
@@ -120,7 +158,43 @@ class Step(_Written):
     grace: Duration = 10.0
     """Seconds between TERM and KILL."""
     stdin: Value | None = None
+    retry: Retry | None = None
+    idempotent: StrictBool = False
+    """Running it twice does no harm, even at the same time."""
+    on_disconnect: OnDisconnect | None = None
+    stop_after: Duration | None = None
+    """The command is ended when the control plane has not been heard for this long."""
+    lost_after: LostAfter | None = None
+    """How long its agent may be silent until the outcome counts as unknown."""
+
+
+class Gate(Action):
+    """What must succeed after a batch, on the hosts on which the batch did, or on its own target."""
+
+    name: Name | None = None
+
+
+class Rollout(_Written):
+    """How a block spreads over its hosts, batch by batch."""
+
+    batches: Batches = "100%"
+    max_failures: Failures = 0
+    """Hosts of the whole block, or more precisely; when more fail, no further host begins."""
+    pause: BatchPause | None = None
+    """Between two batches."""
+    gate: Gate | None = None
+    order: Order = "name"
+
+
+class Step(Action):
+    """One thing to do; or a block: ``steps`` that each host carries out in order, and how they are rolled out."""
+
+    name: Name
+    allow_empty: StrictBool = False
+    """A target that matches nobody is no error: the step has no host then."""
     on_failure: OnFailure = "stop"
+    steps: tuple[Step, ...] | None = None
+    rollout: Rollout | None = None
 
 
 class Task(_Written):
@@ -131,7 +205,13 @@ class Task(_Written):
     params: dict[str, Parameter] = Field(default_factory=dict)
     env: Variables = Field(default_factory=dict)
     on: Target | None = None
+    allow_empty: StrictBool = False
+    """The same as at each step."""
     path: Value | None = None
+    timeout: Duration | None = None
+    """Of the whole execution."""
+    queue_timeout: Duration | None = None
+    """How long a step may be ready without being started."""
     steps: tuple[Step, ...]
     labels: Variables = Field(default_factory=dict)
     clean_environment: bool = True

@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from plumber_core.model.problems import Problem
+from plumber_core.model.rollout_views import PlannedRollout, RolloutView
 from plumber_core.model.states import AgentState, ExecutionState, Presence, StepState
 
 Item = TypeVar("Item")
@@ -155,7 +156,8 @@ class PlannedHost(View):
 
 
 class PlannedStep(View):
-    """One step as it would run. ``command`` is what executors call their summary."""
+    """One step as it would run, on all of ``hosts`` or on ``any_of`` of them, whoever is free. ``command`` is what
+    executors call their summary."""
 
     index: int
     name: str
@@ -165,6 +167,7 @@ class PlannedStep(View):
     env: dict[str, str]
     timeout: float | None
     hosts: list[PlannedHost]
+    any_of: int = 0
 
 
 class PlanView(View):
@@ -174,11 +177,15 @@ class PlanView(View):
     revision: int | None
     parameters: dict[str, Any]
     steps: list[PlannedStep]
+    rollouts: list[PlannedRollout] = []
     hash: str
 
 
 class AttemptView(View):
-    """One try. ``state`` of an attempt is the outcome's; ``log_complete`` once stored bytes and digest agree."""
+    """One try. ``state`` of an attempt is the outcome's; ``log_complete`` once stored bytes and digest agree.
+
+    ``orphans`` counts processes that were left running, ``oom`` says that the kernel killed it for want of memory.
+    """
 
     id: str
     number: int
@@ -190,6 +197,8 @@ class AttemptView(View):
     error: str | None = None
     detail: str = ""
     duration: float | None = None
+    orphans: int = 0
+    oom: bool = False
     log_end: int = 0
     log_complete: bool = False
     outputs: dict[str, str] = {}
@@ -243,11 +252,19 @@ class ExecutionDetail(ExecutionSummary):
     parameters: dict[str, Any] = {}
     steps: list[StepExecutionView] = []
     counts: dict[str, int] = {}
+    rollouts: list[RolloutView] = []
     event: str = ""
 
 
 class AgentView(View):
-    """An agent; ``running`` counts live attempts; ``outdated`` says that its version is not the server's."""
+    """An agent; ``running`` counts live attempts; ``outdated`` says that its version is not the server's.
+
+    ``load`` is the last minute's load average for each CPU, ``memory`` the used share of it (0 to 1), both in steps of
+    5 % and only while the agent is heard. ``conflict``: another copy of it is alive, and neither gets steps until
+    somebody has given the real one a new credential. ``awaited``: it gets nothing until it has told what it ran in
+    commits that the database lost, or somebody has waived that. ``strays`` counts its attempts that the database does
+    not know.
+    """
 
     id: str
     name: str
@@ -263,6 +280,25 @@ class AgentView(View):
     last_seen_at: datetime | None = None
     original: bool = False
     outdated: bool = False
+    load: float | None = None
+    memory: float | None = None
+    conflict: bool = False
+    awaited: bool = False
+    strays: int = 0
+
+
+class StrayView(View):
+    """An attempt that an agent ran for an execution that the database has lost; ``state`` None: not ended yet."""
+
+    attempt: str
+    execution: str
+    task: str
+    step: str
+    seen_at: datetime
+    state: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    error: str | None = None
 
 
 class AgentConfig(View):

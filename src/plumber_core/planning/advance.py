@@ -5,11 +5,14 @@ No I/O, no clock: the engine applies the answer in the transaction that records 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from plumber_core.model.plan import Plan, Stage
-from plumber_core.model.records import Progress
+from plumber_core.model.records import Opening, Progress
 from plumber_core.model.states import ExecutionState, StepState
+from plumber_core.planning.limits import MANY, failures_before, most_failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +26,40 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """``starts`` are (step, lane) pairs to set going. ``boundary`` says that the stage ends with this step."""
+    """``starts`` are (step, lane) pairs to set going. ``boundary`` says that the stage ends with this step.
+
+    ``later`` are the lane's steps after this one, which ``skip_lane`` ends without an event of their own, up to stage
+    ``skip_to``. ``halts`` says that with this failure a rollout stops: hosts that have not begun are skipped.
+    ``failed_between`` is where the counter of failures must lie for this to be right, None where it does not matter.
+    ``unsure`` is the stage of a gate for which has to be known first in which lanes its batch got through.
+    """
 
     stage: int
     lane_ends: bool
     boundary: bool = False
     failed: bool = False
     skip_lane: bool = False
+    later: tuple[int, ...] = ()
+    skip_to: int = 0
     skip_after_stage: bool = False
     starts: tuple[tuple[int, int], ...] = field(default=())
     execution: ExecutionState | None = None
     warnings: int = 0
+    halts: bool = False
+    failed_between: tuple[int, int] | None = None
+    opening: Opening | None = None
+    unsure: int | None = None
 
 
-def advance(plan: Plan, progress: Progress, event: Ended, *, cancelled: bool = False) -> Advance:
+def advance(
+    plan: Plan,
+    progress: Progress,
+    event: Ended,
+    *,
+    cancelled: bool = False,
+    timed_out: bool = False,
+    through: Collection[int] | None = None,
+) -> Advance:
     """Return what follows from ``event``.
 
     Args:
@@ -44,45 +67,126 @@ def advance(plan: Plan, progress: Progress, event: Ended, *, cancelled: bool = F
         progress: the counter row of the step's stage before the event.
         event: the end of a step.
         cancelled: the execution was asked to end: nothing starts any more.
+        timed_out: it was, because its time is over.
+        through: the lanes in which a batch got through, if an answer without them was ``unsure``.
     """
     stage = plan.stages[progress.stage]
     tolerated = event.state is StepState.SUCCEEDED or plan.steps[event.step].on_failure == "continue"
     warnings = int(event.state is not StepState.SUCCEEDED and tolerated and not cancelled)
-    position = stage.chain.index(event.step)
-    if tolerated and not cancelled and position + 1 < len(stage.chain):
-        following = (stage.chain[position + 1], event.lane)
-        return Advance(progress.stage, lane_ends=False, starts=(following,), warnings=warnings)
-    lane = Advance(
+    later = stage.chain[stage.chain.index(event.step) + 1 :]
+    if tolerated and not cancelled and later:
+        following = (later[0], event.lane)
+        return Advance(progress.stage, lane_ends=False, later=later, starts=(following,), warnings=warnings)
+    move = _end_lane(plan, progress, later, failed=not tolerated)
+    move = replace(move, warnings=warnings)
+    if cancelled:
+        execution = ExecutionState.FAILED if timed_out else ExecutionState.CANCELLED
+        return replace(move, halts=False, failed_between=None, execution=execution if move.boundary else None)
+    return _end_stage(plan, progress, move, through) if move.boundary else move
+
+
+def _end_lane(plan: Plan, progress: Progress, later: tuple[int, ...], *, failed: bool) -> Advance:
+    stage, boundary = plan.stages[progress.stage], progress.remaining <= 1
+    skipped, skip_to = later, progress.stage
+    if failed and (gate := _gate_behind(plan, progress.stage)) is not None:
+        skipped, skip_to = (*later, *plan.stages[gate].chain), gate
+    move = Advance(
         progress.stage,
         lane_ends=True,
-        failed=not tolerated,
-        skip_lane=not tolerated and position + 1 < len(stage.chain),
-        boundary=progress.remaining <= 1,
-        warnings=warnings,
+        failed=failed,
+        skip_lane=failed and bool(skipped),
+        later=skipped if failed else later,
+        skip_to=skip_to,
+        boundary=boundary,
     )
-    return _end_stage(plan, progress, lane, cancelled=cancelled) if lane.boundary else lane
+    if not failed or boundary or stage.batch is None:
+        return move
+    most = most_failed(stage, progress.carried)
+    if progress.failed < most:
+        return replace(move, failed_between=(0, most - 1))
+    halts = progress.failed == most and not stage.batch.gate
+    return replace(move, halts=halts, failed_between=(most, most) if halts else (most, MANY))
 
 
-def _end_stage(plan: Plan, progress: Progress, lane: Advance, *, cancelled: bool) -> Advance:
-    if cancelled:
-        return replace(lane, execution=ExecutionState.CANCELLED)
-    if progress.failed or lane.failed:
-        return replace(lane, execution=ExecutionState.FAILED, skip_after_stage=True)
-    if progress.stage + 1 == len(plan.stages):
-        return replace(lane, execution=ExecutionState.SUCCEEDED)
-    return replace(lane, starts=first_steps(plan.stages[progress.stage + 1]))
+def _gate_behind(plan: Plan, stage: int) -> int | None:
+    """Return the stage of the gate that runs where this batch got through."""
+    batch = plan.stages[stage].batch
+    if batch is None or batch.gate or stage + 1 == len(plan.stages):
+        return None
+    following = plan.stages[stage + 1].batch
+    return stage + 1 if following is not None and following.follows_hosts else None
+
+
+def _end_stage(plan: Plan, progress: Progress, move: Advance, through: Collection[int] | None) -> Advance:
+    stage, failed = plan.stages[progress.stage], progress.failed + move.failed
+    if failed > most_failed(stage, progress.carried):
+        return replace(move, execution=ExecutionState.FAILED, skip_after_stage=True)
+    tolerated = move.warnings + (failed if stage.batch is not None else 0)
+    carried = failures_before(stage, progress) + move.failed
+    entry = enter(plan, progress.stage + 1, carried, through=through, everywhere=failed == 0)
+    return replace(entry, **_of_lane(move), warnings=tolerated)
+
+
+def _of_lane(move: Advance) -> dict[str, Any]:
+    names = ("stage", "lane_ends", "boundary", "failed", "skip_lane", "later", "skip_to")
+    return {name: getattr(move, name) for name in names}
+
+
+def enter(
+    plan: Plan,
+    stage: int,
+    carried: int,
+    *,
+    through: Collection[int] | None = None,
+    everywhere: bool = False,
+    waited: bool = False,
+) -> Advance:
+    """Return what happens when a stage is reached: it starts, or waits for its pause, or the execution is over.
+
+    Args:
+        plan: the execution's frozen plan.
+        stage: the index of the stage.
+        carried: how many hosts have failed in earlier batches of its rollout.
+        through: the lanes in which its batch got through, for a gate.
+        everywhere: those are all of its lanes.
+        waited: its pause is over.
+    """
+    if stage == len(plan.stages):
+        return Advance(stage, lane_ends=False, execution=ExecutionState.SUCCEEDED)
+    entered, batch = plan.stages[stage], plan.stages[stage].batch
+    if batch is None or batch.begins:
+        return Advance(stage, lane_ends=False, starts=first_steps(entered))
+    if batch.pause is not None and not waited:
+        waits = Opening(stage, carried, len(entered.hosts), batch.pause)
+        return Advance(stage, lane_ends=False, opening=waits)
+    lanes = list(entered.lanes)
+    if batch.follows_hosts and not everywhere:
+        if through is None:
+            return Advance(stage, lane_ends=False, unsure=stage)
+        lanes = [lane for lane in lanes if lane in through]
+    if not lanes:
+        # Nobody of its batch is left to be asked.
+        return enter(plan, stage + 1, carried)
+    starts = tuple((entered.chain[0], lane) for lane in lanes)
+    return Advance(stage, lane_ends=False, starts=starts, opening=Opening(stage, carried, len(lanes)))
 
 
 def first_steps(stage: Stage) -> tuple[tuple[int, int], ...]:
     """Return the (step, lane) pairs that start a stage."""
-    return tuple((stage.chain[0], lane) for lane in range(len(stage.hosts)))
+    return tuple((stage.chain[0], lane) for lane in stage.lanes)
 
 
-def cannot_start(progress: Progress, move: Advance) -> Advance:
+def try_again(stage: int) -> Advance:
+    """Return what follows when a step is tried again: nothing, for it has not ended."""
+    return Advance(stage, lane_ends=False)
+
+
+def cannot_start(plan: Plan, progress: Progress, move: Advance, through: Collection[int] | None = None) -> Advance:
     """Return what follows instead when a step of ``move.starts`` cannot be rendered.
 
     In the middle of a lane that lane has failed; at a boundary the execution has.
     """
-    boundary = progress.remaining <= 1
-    failed = replace(move, starts=(), lane_ends=True, boundary=boundary, failed=True, skip_lane=not move.lane_ends)
-    return replace(failed, execution=ExecutionState.FAILED, skip_after_stage=True) if boundary else failed
+    if move.lane_ends:
+        return replace(move, starts=(), opening=None, execution=ExecutionState.FAILED, skip_after_stage=True)
+    ended = _end_lane(plan, progress, move.later, failed=True)
+    return _end_stage(plan, progress, ended, through) if ended.boundary else ended

@@ -16,6 +16,8 @@ from typing import Any
 
 import cel
 
+from plumber_core.reasons import because
+
 MAX_LENGTH = 1000
 MAX_LOOPS = 1
 """A loop in a loop over long lists would keep a server busy."""
@@ -57,7 +59,8 @@ class EvaluationError(Exception):
 class Expression:
     """A compiled expression and what it reads.
 
-    ``steps`` are names of steps, ``outputs`` pairs of step and key, ``params`` names of parameters.
+    ``steps`` are names of steps, ``outputs`` pairs of step and key, ``hosts`` the steps that are asked for outputs of
+    named hosts, ``params`` names of parameters.
     """
 
     source: str
@@ -65,6 +68,7 @@ class Expression:
     roots: frozenset[str] = frozenset()
     steps: frozenset[str] = frozenset()
     outputs: frozenset[tuple[str, str]] = frozenset()
+    hosts: frozenset[str] = frozenset()
     params: frozenset[str] = frozenset()
 
 
@@ -75,10 +79,10 @@ def compile_expression(source: str) -> Expression:
     Raises: ExpressionError.
     """
     if len(source) > MAX_LENGTH:
-        raise ExpressionError("expression_too_large", limit=MAX_LENGTH, unit="characters")
+        raise ExpressionError("expression_too_large", limit=MAX_LENGTH, unit=because("unit_characters"))
     source = _with_quoted_names(source).strip()
     if not source:
-        raise ExpressionError("bad_expression", reason="it is empty")
+        raise ExpressionError("bad_expression", reason=because("empty"))
     try:
         program = cel.compile(source)
     except ValueError as error:
@@ -86,9 +90,9 @@ def compile_expression(source: str) -> Expression:
     tokens = [match for match in _TOKEN.finditer(source) if match.lastgroup != "space"]
     bound = _loop_variables(tokens)
     _check_names(program, bound)
-    steps, outputs = _step_references(tokens)
+    steps, outputs, hosts = _step_references(tokens)
     roots = frozenset(program.variables()) - bound
-    return Expression(source, program, roots, steps, outputs, _params(tokens))
+    return Expression(source, program, roots, steps, outputs, hosts, _params(tokens))
 
 
 def evaluate(expression: Expression, variables: Mapping[str, Any]) -> Any:
@@ -161,7 +165,7 @@ def _loop_variables(tokens: list[re.Match[str]]) -> frozenset[str]:
         if texts[index] in _LOOPS and texts[index + 1] == "(" and index and texts[index - 1] == "."
     ]
     if len(loops) > MAX_LOOPS:
-        raise ExpressionError("expression_too_large", limit=MAX_LOOPS, unit="loop")
+        raise ExpressionError("expression_too_large", limit=MAX_LOOPS, unit=because("unit_loops"))
     return frozenset(texts[index + 2] for index in loops) - ROOTS
 
 
@@ -169,8 +173,10 @@ def _params(tokens: list[re.Match[str]]) -> frozenset[str]:
     return frozenset(key for index in _uses(tokens, "params") if (key := _key_after(tokens, index)[0]) is not None)
 
 
-def _step_references(tokens: list[re.Match[str]]) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
-    steps, outputs = set(), set()
+def _step_references(
+    tokens: list[re.Match[str]],
+) -> tuple[frozenset[str], frozenset[tuple[str, str]], frozenset[str]]:
+    steps, outputs, hosts = set(), set(), set()
     for index in _uses(tokens, "steps"):
         step, after = _key_after(tokens, index)
         if step is None:
@@ -179,10 +185,12 @@ def _step_references(tokens: list[re.Match[str]]) -> tuple[frozenset[str], froze
         if section not in ("outputs", "hosts"):
             raise ExpressionError("no_output", name=step)
         steps.add(step)
+        if section == "hosts":
+            hosts.add(step)
         key, _ = _key_after(tokens, then)
         if section == "outputs" and key is not None:
             outputs.add((step, key))
-    return frozenset(steps), frozenset(outputs)
+    return frozenset(steps), frozenset(outputs), frozenset(hosts)
 
 
 def _uses(tokens: list[re.Match[str]], root: str) -> list[int]:

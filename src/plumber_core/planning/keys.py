@@ -6,39 +6,63 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from plumber_core.model.task import Parameter, Step, Task
+from plumber_core.model.task import Gate, Parameter, Retry, Rollout, Step, Task
+from plumber_core.planning.blocks import Kind, Place, places
 from plumber_core.planning.document import Path
 from plumber_core.planning.problems import Report, nearest
+from plumber_core.reasons import because
 
 _INTERNAL = frozenset({"clean_environment"})
 
 
 def _keys(model: type[BaseModel]) -> tuple[str, ...]:
-    names = (field.alias or name for name, field in model.model_fields.items())
-    return tuple(name for name in names if name not in _INTERNAL)
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return tuple(sorted((name for name in names if name not in _INTERNAL), key=lambda name: name != "name"))
 
 
-TASK_KEYS, STEP_KEYS, PARAMETER_KEYS = _keys(Task), _keys(Step), _keys(Parameter)
-TASK_LATER = frozenset({"concurrency", "locks", "timeout", "queue_timeout", "always", "schedule", "offline", "notify"})
-STEP_LATER = frozenset(
-    {"steps", "retry", "when", "needs", "run_as", "idempotent", "outputs", "secrets", "limits", "matrix", "rollout"}
-).union(("on_disconnect", "stop_after", "lost_after"))
+TASK_KEYS, STEP_KEYS, PARAMETER_KEYS, RETRY_KEYS = _keys(Task), _keys(Step), _keys(Parameter), _keys(Retry)
+GATE_KEYS, ROLLOUT_KEYS = _keys(Gate), _keys(Rollout)
+BLOCK_KEYS = ("name", "on", "allow_empty", "path", "env", "steps", "rollout")
+OF_BLOCKS = frozenset({"on", "allow_empty", "steps", "rollout"})
+"""What a step inside of a block cannot have."""
+INNER_KEYS = tuple(key for key in STEP_KEYS if key not in OF_BLOCKS)
+TASK_LATER = frozenset({"concurrency", "locks", "always", "schedule", "offline", "notify"})
+STEP_LATER = frozenset({"when", "needs", "run_as", "outputs", "secrets", "limits", "matrix"})
 TYPES_LATER = frozenset({"secret", "file", "json", "date", "time", "duration", "agent", "agents"})
 TEXT_KEYS = frozenset({"name", "description", "run", "uses", "path", "shell", "stdin"})
 """Where a number or a switch that stands without quotes is read as the text that was written."""
+_KNOWN: dict[Kind, tuple[str, ...]] = {"step": STEP_KEYS, "block": BLOCK_KEYS, "inner": INNER_KEYS, "gate": GATE_KEYS}
 
 
 def check_keys(task: dict[str, Any], report: Report) -> None:
     """Report keys that nobody knows, and those without an engine."""
-    _check(task, (), "A task", TASK_KEYS, TASK_LATER, report)
+    _check(task, (), because("in_task"), TASK_KEYS, TASK_LATER, report)
     parameters = task.get("params")
     for name, parameter in parameters.items() if isinstance(parameters, dict) else ():
         if isinstance(parameter, dict):
-            _check(parameter, ("params", name), "A parameter", PARAMETER_KEYS, frozenset(), report)
-    steps = task.get("steps")
-    for index, step in enumerate(steps) if isinstance(steps, list) else ():
-        if isinstance(step, dict):
-            _check(step, ("steps", index), "A step", STEP_KEYS, STEP_LATER, report)
+            _check(parameter, ("params", name), because("in_parameter"), PARAMETER_KEYS, frozenset(), report)
+    for place in places(task):
+        _check_step(place, report)
+
+
+def _check_step(place: Place, report: Report) -> None:
+    step, path, known = place.step, place.path, _KNOWN[place.kind]
+    misplaced = [key for key in step if key in STEP_KEYS and key not in known]
+    for key in misplaced:
+        report.add(_why_not(place.kind, key), (*path, key), at_key=True, key=key, step=place.label)
+    where = because("in_gate") if place.kind == "gate" else because("in_step")
+    rest = {key: value for key, value in step.items() if key not in misplaced}
+    _check(rest, path, where, known, STEP_LATER, report)
+    if isinstance(retry := step.get("retry"), dict):
+        _check(retry, (*path, "retry"), "retry", RETRY_KEYS, frozenset(), report)
+    if place.rollout is not None and "rollout" in known:
+        _check(place.rollout, (*path, "rollout"), because("in_rollout"), ROLLOUT_KEYS, frozenset(), report)
+
+
+def _why_not(kind: Kind, key: str) -> str:
+    if kind == "inner":
+        return "nested_block" if key == "steps" else "key_of_block"
+    return "key_of_inner" if kind == "block" else "key_of_no_gate"
 
 
 def _check(

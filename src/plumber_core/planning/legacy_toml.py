@@ -6,6 +6,7 @@ from typing import Any
 
 from plumber_core.planning.document import Node, Path, child, plain
 from plumber_core.planning.problems import Report, nearest
+from plumber_core.reasons import because
 
 _HEADER = ("name", "description")
 """Not the original's: they came beside the file and were put into it, so that the source says everything."""
@@ -24,15 +25,15 @@ def translate(root: Node, name: str | None, description: str, report: Report) ->
     """
     for key in root.value if isinstance(root.value, dict) else ():
         if key != "step" and key not in _HEADER:
-            report.add("unknown_key", (key,), at_key=True, key=key, where="The original's file")
+            report.add("unknown_key", (key,), at_key=True, key=key, where=because("in_original"))
     inside = {key: _text((key,), plain(found), report) for key in _HEADER if (found := child(root, key))}
     name, description = name or inside.get("name") or None, description or inside.get("description", "")
     if name is None:
-        report.add("missing_key", (), key="name", expected="a name, given beside the file")
+        report.add("missing_key", (), key="name", expected=because("expect_name_beside"))
     tables = child(root, "step")
     items = tables.value if tables and isinstance(tables.value, list) else None
     if items is None:
-        report.add("wrong_type", ("step",), key="step", expected="a list of tables: [[step]]")
+        report.add("wrong_type", ("step",), key="step", expected=because("expect_tables"))
     steps = [_step(index, item, report) for index, item in enumerate(items or ())]
     if items is not None and not steps:
         report.add("no_steps", ("step",))
@@ -48,7 +49,7 @@ def _step(index: int, table: Node, report: Report) -> dict[str, Any]:
     path: Path = ("step", index)
     values = plain(table)
     if not isinstance(values, dict):
-        report.add("wrong_type", path, key="step", expected="a table")
+        report.add("wrong_type", path, key="step", expected=because("expect_table"))
         return {}
     found = {_known(key, path, report): (key, value) for key, value in values.items()}
     texts = {name: _text((*path, key), value, report) for name, (key, value) in found.items() if name in _KEYS}
@@ -62,7 +63,7 @@ def _step(index: int, table: Node, report: Report) -> dict[str, Any]:
 def _known(key: str, path: Path, report: Report) -> str:
     if key.lower() not in _KEYS:
         guess = nearest(key, _KEYS.values())
-        report.add("unknown_key", (*path, key), at_key=True, nearest=guess, key=key, where="A step of the original's")
+        report.add("unknown_key", (*path, key), at_key=True, nearest=guess, key=key, where=because("in_original_step"))
     return key.lower()
 
 
@@ -71,5 +72,5 @@ def _text(path: Path, value: Any, report: Report) -> str:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    report.add("wrong_type", path, key=str(path[-1]), expected="text")
+    report.add("wrong_type", path, key=str(path[-1]), expected=because("expect_text"))
     return ""

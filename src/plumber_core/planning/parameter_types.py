@@ -8,6 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from plumber_core.errors import InvalidRequest
+from plumber_core.planning.targets import parse_aim
+from plumber_core.reasons import Because, because
+
 _INTEGER = re.compile(r"[-+]?[0-9]{1,19}", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 _YES = frozenset({"true", "yes", "on", "1"})
@@ -16,18 +20,22 @@ _BREAKS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 class Unfit(ValueError):
-    """A value that a parameter cannot take; the text says what it must be, as in ``must be a whole number``."""
+    """A value that a parameter cannot take; ``reason`` says what it must be, as in ``must be a whole number``."""
+
+    def __init__(self, reason: Because) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Unfit("must be text")
+        raise Unfit(because("must_be_text"))
     return value
 
 
 def _line(value: Any) -> str:
     if _BREAKS.search(_text(value)):
-        raise Unfit("must be one line (type text takes several)")
+        raise Unfit(because("must_be_line"))
     return str(value)
 
 
@@ -37,9 +45,9 @@ def _integer(value: Any) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Unfit("must be a whole number")
+        raise Unfit(because("must_be_integer"))
     if not -(2**63) <= value < 2**63:
-        raise Unfit("must be a whole number of at most 64 bits")
+        raise Unfit(because("must_be_64_bits"))
     return value
 
 
@@ -47,9 +55,9 @@ def _float(value: Any) -> float:
     if isinstance(value, str) and _FLOAT.fullmatch(value.strip()):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Unfit("must be a number")
+        raise Unfit(because("must_be_number"))
     if (isinstance(value, int) and abs(value) >= 2**63) or not math.isfinite(value):
-        raise Unfit("must be a finite number")
+        raise Unfit(because("must_be_finite"))
     return float(value)
 
 
@@ -58,7 +66,7 @@ def _switch(value: Any) -> bool:
         return value
     word = value.strip().lower() if isinstance(value, str) else ""
     if word not in _YES | _NO:
-        raise Unfit("must be true or false")
+        raise Unfit(because("must_be_switch"))
     return word in _YES
 
 
@@ -67,9 +75,9 @@ def _list(value: Any) -> list[str]:
     if isinstance(value, str):
         value = _split(value)
     if not isinstance(value, list | tuple):
-        raise Unfit("must be a list")
+        raise Unfit(because("must_be_list"))
     if not all(isinstance(item, str) and not _BREAKS.search(item) for item in value):
-        raise Unfit("must be a list whose entries are text of one line each")
+        raise Unfit(because("must_be_lines"))
     return list(value)
 
 
@@ -78,11 +86,26 @@ def _split(text: str) -> Any:
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
-            raise Unfit("must be a list: the text begins like JSON but is not") from None
+            raise Unfit(because("must_be_json_list")) from None
     parts = text.splitlines() if "\n" in text else text.split(",")
     return [part.strip() for part in parts if part.strip()]
 
 
+def _several(value: Any) -> list[str]:
+    return list(dict.fromkeys(_list(value)))
+
+
+def _target(value: Any) -> str:
+    """Whom it means is found out when the run starts; how it is written, now."""
+    try:
+        parse_aim(_line(value))
+    except InvalidRequest as error:
+        raise Unfit(because("must_be_target", detail=error.arguments["reason"])) from None
+    return str(value)
+
+
+CHOOSING = ("enum", "multi-enum")
+"""Types whose values are some of the parameter's choices."""
 READERS: Mapping[str, Callable[[Any], Any]] = {
     "string": _line,
     "text": _text,
@@ -90,5 +113,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "int": _integer,
     "float": _float,
     "bool": _switch,
+    "multi-enum": _several,
     "list": _list,
+    "target": _target,
 }

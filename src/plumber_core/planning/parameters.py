@@ -14,9 +14,10 @@ from plumber_core.errors import InvalidRequest
 from plumber_core.model.names import is_text
 from plumber_core.model.task import Parameter
 from plumber_core.planning import expressions
-from plumber_core.planning.parameter_types import READERS, Unfit
+from plumber_core.planning.parameter_types import CHOOSING, READERS, Unfit
 from plumber_core.planning.problems import nearest
 from plumber_core.planning.templates import as_text
+from plumber_core.reasons import Because, because
 
 MAX_BYTES = 100_000
 """Linux refuses a variable of 128 KiB."""
@@ -46,10 +47,8 @@ def convert(parameter: Parameter, value: Any) -> Any:
     typed = READERS[parameter.type](value)
     _check_text(typed)
     _check_range(parameter, typed)
-    if parameter.type == "enum" and typed not in parameter.choices:
-        guess = nearest(typed, parameter.choices)
-        hint = f" (perhaps {guess})" if guess else ""
-        raise Unfit(f"must be one of {', '.join(parameter.choices)}{hint}")
+    if parameter.type in CHOOSING:
+        _check_choice(parameter, typed if isinstance(typed, list) else [typed])
     if parameter.pattern is not None:
         _check_pattern(parameter.pattern, typed)
     return typed
@@ -59,45 +58,70 @@ def _bind_one(name: str, parameter: Parameter, value: Any) -> Any:
     value = parameter.default if value is None else value
     if value is None:
         if parameter.required:
-            raise _wrong(name, "is required")
+            raise _wrong(name, because("parameter_required"))
         return None
     try:
         return convert(parameter, value)
     except Unfit as error:
-        raise _wrong(name, str(error)) from None
+        raise _wrong(name, error.reason) from None
 
 
 def _check_text(value: Any) -> None:
     text = as_text(value)
     if not is_text(text):
-        raise Unfit("holds a character that no environment can carry")
+        raise Unfit(because("no_environment_text"))
     if len(text.encode()) > MAX_BYTES:
-        raise Unfit(f"is longer than {MAX_BYTES} bytes")
+        raise Unfit(because("too_many_bytes", most=MAX_BYTES))
+
+
+def _check_choice(parameter: Parameter, chosen: list[str]) -> None:
+    for value in chosen:
+        if value in parameter.choices:
+            continue
+        choices = ", ".join(parameter.choices)
+        if guess := nearest(value, parameter.choices):
+            raise Unfit(because("must_be_one_of_hint", choices=choices, guess=guess))
+        raise Unfit(because("must_be_one_of", choices=choices))
 
 
 def _check_range(parameter: Parameter, value: Any) -> None:
-    sized = isinstance(value, str | list)
-    size, unit = (len(value), " entries" if isinstance(value, list) else " characters") if sized else (value, "")
+    size = len(value) if isinstance(value, str | list) else value
     if parameter.min is not None and size < parameter.min:
-        raise Unfit(f"must be at least {parameter.min:g}{unit}")
+        raise Unfit(_too_small(value, f"{parameter.min:g}"))
     if parameter.max is not None and size > parameter.max:
-        raise Unfit(f"must be at most {parameter.max:g}{unit}")
+        raise Unfit(_too_large(value, f"{parameter.max:g}"))
+
+
+def _too_small(value: Any, least: str) -> Because:
+    if isinstance(value, list):
+        return because("must_have_least_entries", least=least)
+    if isinstance(value, str):
+        return because("must_have_least_characters", least=least)
+    return because("must_be_least", least=least)
+
+
+def _too_large(value: Any, most: str) -> Because:
+    if isinstance(value, list):
+        return because("must_have_most_entries", most=most)
+    if isinstance(value, str):
+        return because("must_have_most_characters", most=most)
+    return because("must_be_most", most=most)
 
 
 def _check_pattern(pattern: str, value: Any) -> None:
     try:
         fits = expressions.matches(pattern, value)
     except expressions.EvaluationError as error:
-        raise Unfit(f"cannot be checked: {error.reason}") from None
+        raise Unfit(because("cannot_be_checked", detail=error.reason)) from None
     if not fits:
-        raise Unfit(f"must match {pattern}")
+        raise Unfit(because("must_match", pattern=pattern))
 
 
-def _unknown(name: str, declared: Mapping[str, Parameter]) -> str:
-    guess = nearest(name, declared)
-    hint = f" (perhaps {guess})" if guess else ""
-    return f"is not a parameter of this task{hint}"
+def _unknown(name: str, declared: Mapping[str, Parameter]) -> Because:
+    if guess := nearest(name, declared):
+        return because("parameter_unknown_hint", guess=guess)
+    return because("parameter_unknown")
 
 
-def _wrong(name: str, reason: str) -> InvalidRequest:
-    return InvalidRequest(field=f"parameters.{name}", reason=reason.rstrip("."))
+def _wrong(name: str, reason: Because) -> InvalidRequest:
+    return InvalidRequest(field=f"parameters.{name}", reason=reason)

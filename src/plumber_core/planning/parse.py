@@ -16,6 +16,7 @@ from plumber_core.planning.document import Node
 from plumber_core.planning.keys import check_keys
 from plumber_core.planning.problems import Report, failed, make
 from plumber_core.planning.rules import check_rules
+from plumber_core.planning.rules_executors import Kinds, check_executors
 from plumber_core.planning.rules_expressions import check_expressions
 from plumber_core.planning.rules_parameters import check_parameters
 from plumber_core.planning.shape import normalise, read_task
@@ -32,23 +33,33 @@ class ParsedTask:
 
 
 def parse_task(
-    source: str | bytes, format: SourceFormat = "auto", *, name: str | None = None, description: str = ""
+    source: str | bytes,
+    format: SourceFormat = "auto",
+    *,
+    name: str | None = None,
+    description: str = "",
+    kinds: Kinds | None = None,
 ) -> ParsedTask:
-    """Return the task in ``source``. ``name`` and ``description`` serve files that have none inside.
+    """Return the task in ``source``; with ``kinds``, what its steps use is checked too.
+
+    ``name`` and ``description`` serve files that have none inside.
 
     Raises: ValidationFailed with all problems, TooLarge.
     """
     document = read(source, format)
-    task, problems = _understand(document, name, description)
+    task, problems = _understand(document, name, description, kinds)
     if problems or task is None:
         raise failed(problems)
     return ParsedTask(task, task.definition(), document.format)
 
 
-def check_task(source: str | bytes, format: SourceFormat = "auto", *, name: str | None = None) -> list[Problem]:
-    """Return everything that is wrong with a task file, in the order of its lines."""
+def check_task(
+    source: str | bytes, format: SourceFormat = "auto", *, name: str | None = None, kinds: Kinds | None = None
+) -> list[Problem]:
+    """Return everything that is wrong with a task file, in the order of its lines; with ``kinds``, also with what its
+    steps use."""
     try:
-        return _understand(read(source, format), name, "")[1]
+        return _understand(read(source, format), name, "", kinds)[1]
     except TooLarge as error:
         return [make("too_large", (), (1, 1), actual=error.arguments["actual"], limit=error.arguments["limit"])]
 
@@ -74,7 +85,9 @@ def check_definition(definition: dict[str, Any]) -> list[Problem]:
     return report.problems()
 
 
-def _understand(document: Document, name: str | None, description: str) -> tuple[Task | None, list[Problem]]:
+def _understand(
+    document: Document, name: str | None, description: str, kinds: Kinds | None
+) -> tuple[Task | None, list[Problem]]:
     root, report = document.root, Report(document.root, document.problems)
     if root is None:
         return None, report.problems()
@@ -84,7 +97,10 @@ def _understand(document: Document, name: str | None, description: str) -> tuple
     if document.format == "toml" and legacy_toml.is_original(root):
         task = _original(root, name, description, report)
     else:
-        task = _check(_named(normalise(root), name, description), report)
+        definition = _named(normalise(root), name, description)
+        task = _check(definition, report)
+        if kinds is not None:
+            check_executors(definition, kinds, report)
     return task, report.problems()
 
 

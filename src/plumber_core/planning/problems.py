@@ -10,6 +10,7 @@ from plumber_core.errors import ValidationFailed
 from plumber_core.model.problems import Problem
 from plumber_core.model.sentences import SENTENCES, SUGGESTION
 from plumber_core.planning.document import Node, Path, Position, locate, show
+from plumber_core.reasons import Because, coded
 
 MAX_PROBLEMS = 200
 """More help nobody; a hostile file must not make a huge answer."""
@@ -42,6 +43,7 @@ def make(
 ) -> Problem:
     """Return a problem with its English sentence."""
     texts = {key: str(value)[:300] for key, value in arguments.items()}
+    given = {"expected": expected, **arguments}
     message = SENTENCES[code].format(**{"expected": expected} | texts)
     if nearest:
         message = f"{message} {SUGGESTION.format(nearest=nearest)}"
@@ -54,6 +56,7 @@ def make(
         expected=expected,
         nearest=nearest,
         arguments=texts,
+        phrases={key: coded(value) for key, value in given.items() if isinstance(value, Because)},
     )
 
 

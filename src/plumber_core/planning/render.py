@@ -12,6 +12,7 @@ from plumber_core.model.plan import Plan, PlanStep
 from plumber_core.planning.expressions import EvaluationError
 from plumber_core.planning.templates import as_text, expressions_in, render, render_text, texts_in
 from plumber_core.protocol.messages import StepSpec
+from plumber_core.reasons import because
 
 Outputs = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Step name -> agent id -> key -> value."""
@@ -43,6 +44,7 @@ def render_step(plan: Plan, step: int, host: str, execution: str, outputs: Outpu
         grace=planned.grace,
         stdin=planned.stdin,
         clean_environment=plan.clean_environment,
+        stop_after=planned.stop_after,
     )
 
 
@@ -78,7 +80,7 @@ def _render(
         raise InvalidRequest(field=f"steps.{step.name}", reason=reason, step=step.name) from None
     for text in (path or "", *env.values()):
         if not is_text(text):
-            raise InvalidRequest(field=f"steps.{step.name}", reason="a value holds a NUL", step=step.name)
+            raise InvalidRequest(field=f"steps.{step.name}", reason=because("nul"), step=step.name)
     return path, env, params
 
 
@@ -92,16 +94,19 @@ def _steps(plan: Plan, step: PlanStep, host: str, outputs: Outputs) -> dict[str,
 
 def _step(plan: Plan, name: str, host: str, by_host: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """Return what an expression sees of an earlier step: this host's outputs, else those of its only host."""
-    ran_on = _ran_on(plan, name)
+    ran_on = _ran_on(plan, name, by_host)
     own = by_host.get(host, {})
     single = by_host.get(ran_on[0], {}) if len(ran_on) == 1 else {}
     each = {key: {"outputs": dict(by_host.get(id, {}))} for id in ran_on for key in (id, plan.hosts.get(id, id))}
     return {"outputs": {**single, **own}, "hosts": each}
 
 
-def _ran_on(plan: Plan, name: str) -> tuple[str, ...]:
+def _ran_on(plan: Plan, name: str, by_host: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Return the hosts of a step; of a pool's, those that have set something."""
     index = next((index for index, step in enumerate(plan.steps) if step.name == name), None)
-    return () if index is None else plan.stages[plan.stage_of(index)].hosts
+    if index is None:
+        return ()
+    return tuple(by_host) if plan.pool_of(index) else plan.hosts_of(index)
 
 
 def _explain(error: EvaluationError, plan: Plan, step: PlanStep, host: str, outputs: Outputs) -> str:
@@ -110,7 +115,7 @@ def _explain(error: EvaluationError, plan: Plan, step: PlanStep, host: str, outp
     for name, key in sorted(read):
         if key != error.missing:
             continue
-        having = [id for id in _ran_on(plan, name) if key in outputs.get(name, {}).get(id, {})]
+        having = [id for id in _ran_on(plan, name, outputs.get(name, {})) if key in outputs.get(name, {}).get(id, {})]
         if having and host not in having:
             other = plan.hosts.get(having[0], having[0])
             return f"{name} ran on several hosts: write steps[{name!r}].hosts[{other!r}].outputs.{key}"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from plumber_core.errors import InvalidRequest, NotSupportedYet
+from plumber_core.errors import InvalidRequest
 from plumber_core.model.limits import MAX_STEPS
 from plumber_core.model.names import is_identifier, is_reserved
 from plumber_core.planning import target_grammar
+from plumber_core.planning.blocks import Place, places
 from plumber_core.planning.document import Path
-from plumber_core.planning.expressions import Expression, ExpressionError
+from plumber_core.planning.expressions import OPENING, Expression, ExpressionError
 from plumber_core.planning.problems import Report
+from plumber_core.planning.rules_retries import check_retries
 from plumber_core.planning.targets import named
 from plumber_core.planning.templates import parse_template
+from plumber_core.reasons import because
 
 
 def check_rules(task: dict[str, Any], report: Report) -> None:
@@ -25,35 +28,64 @@ def check_rules(task: dict[str, Any], report: Report) -> None:
         return
     if not steps:
         report.add("no_steps", ("steps",))
-    if len(steps) > MAX_STEPS:
-        report.add("too_many_steps", ("steps",), actual=len(steps), limit=MAX_STEPS)
+    found = list(places(task))
+    if len(found) > MAX_STEPS:
+        report.add("too_many_steps", ("steps",), actual=len(found), limit=MAX_STEPS)
         return
     seen: set[str] = set()
-    for index, step in enumerate(steps):
-        if isinstance(step, dict):
-            _check_step(step, index, task.get("on") is not None, report)
-            _check_unique(step.get("name"), index, seen, report)
+    for place in found:
+        _check_step(place, task.get("on"), report)
+        _check_unique(place, seen, report)
 
 
-def _check_unique(name: Any, index: int, seen: set[str], report: Report) -> None:
+def _check_unique(place: Place, seen: set[str], report: Report) -> None:
+    name = place.step.get("name")
     if isinstance(name, str):
         if name in seen:
-            report.add("duplicate_step", ("steps", index, "name"), name=name)
+            report.add("duplicate_step", (*place.path, "name"), name=name)
         seen.add(name)
 
 
-def _check_step(step: dict[str, Any], index: int, has_target: bool, report: Report) -> None:
-    path: Path = ("steps", index)
-    _check_command(step, path, report)
+def _check_step(place: Place, task_target: Any, report: Report) -> None:
+    step, path = place.step, place.path
+    _check_command(place, report)
     check_variables(step.get("env"), (*path, "env"), report)
     check_target(step.get("on"), (*path, "on"), report)
-    if not has_target and step.get("on") is None:
-        report.add("no_target", path, step=_label(step, index))
+    if place.kind != "block":
+        check_retries(step, path, report)
+    if place.kind not in ("step", "block"):
+        return
+    if task_target is None and step.get("on") is None:
+        report.add("no_target", path, step=place.label)
+    if "rollout" in step or place.kind == "block":
+        _check_fixed_hosts(place, task_target, report)
 
 
-def _check_command(step: dict[str, Any], path: Path, report: Report) -> None:
-    label = _label(step, int(path[-1]))
+def _check_fixed_hosts(place: Place, task_target: Any, report: Report) -> None:
+    """Whoever runs a step of a pool is not known before, so it cannot be counted into batches."""
+    own = place.step.get("on")
+    wanted = _pool_of(task_target if own is None else own)
+    if wanted:
+        key = "name" if own is None else "on"
+        report.add("bad_target", (*place.path, key), reason=because("rollout_pool", wanted=wanted))
+
+
+def _pool_of(target: Any) -> int:
+    if not isinstance(target, str) or OPENING in target:
+        return 0
+    try:
+        return target_grammar.parse(target).any_of
+    except InvalidRequest:
+        return 0
+
+
+def _check_command(place: Place, report: Report) -> None:
+    step, path, label = place.step, place.path, place.label
     run, uses = step.get("run"), step.get("uses")
+    if place.kind == "block":
+        if isinstance(step["steps"], list) and not step["steps"]:
+            report.add("empty_block", (*path, "steps"), step=label)
+        return
     if run and uses:
         report.add("two_commands", (*path, "uses"), at_key=True, step=label)
     if "steps" in step:
@@ -71,14 +103,9 @@ def _check_command(step: dict[str, Any], path: Path, report: Report) -> None:
 
 def _unsplittable(shell: str) -> str | None:
     try:
-        return None if shlex.split(shell) else "it is empty"
+        return None if shlex.split(shell) else because("empty")
     except ValueError as error:
         return str(error).lower()
-
-
-def _label(step: dict[str, Any], index: int) -> str:
-    name = step.get("name")
-    return name if isinstance(name, str) and name else str(index + 1)
 
 
 def check_variables(env: Any, path: Path, report: Report) -> None:
@@ -93,7 +120,7 @@ def check_variables(env: Any, path: Path, report: Report) -> None:
 def check_target(target: Any, path: Path, report: Report) -> None:
     """Report a target that cannot be read."""
     if isinstance(target, list) and not target:
-        report.add("bad_target", path, reason="the list of names is empty")
+        report.add("bad_target", path, reason=because("no_names"))
     for index, item in enumerate(target if isinstance(target, list) else ()):
         if isinstance(item, str):
             _try((*path, index), report, named, item)
@@ -114,7 +141,5 @@ def _parse(expression: str) -> None:
 def _try(path: Path, report: Report, parse: Any, text: str) -> None:
     try:
         parse(text)
-    except NotSupportedYet as error:
-        report.add("not_supported_yet", path, key=error.arguments["key"])
     except InvalidRequest as error:
         report.add("bad_target", path, reason=error.arguments["reason"])

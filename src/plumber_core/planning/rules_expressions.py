@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from plumber_core.planning.blocks import Place, places
 from plumber_core.planning.document import Path
 from plumber_core.planning.expressions import OPENING, Expression, ExpressionError
 from plumber_core.planning.problems import Report, nearest
 from plumber_core.planning.templates import expressions_in
 
+_ENDING = ("step", "inner")
+"""What has outputs that others may read."""
 _SHELLS = ("shell", "script")
 _COMMANDS = ("run", "script", "command", "cmd", "content", "shell")
 _PARAMETER = re.compile(r"\$\{\{\s*params\.([A-Za-z_]\w*)\s*\}\}", re.ASCII)
@@ -24,28 +27,29 @@ def check_expressions(task: dict[str, Any], report: Report) -> None:
 
 class _Checker:
     def __init__(self, task: dict[str, Any], report: Report) -> None:
-        steps, params = task.get("steps"), task.get("params")
+        params = task.get("params")
         self._task = task
         self._report = report
-        self._steps = [step if isinstance(step, dict) else {} for step in steps] if isinstance(steps, list) else []
+        self._places = list(places(task))
         self._params = params if isinstance(params, dict) else {}
-        names = [step.get("name") for step in self._steps]
-        self._order = {name: index for index, name in reversed(list(enumerate(names))) if isinstance(name, str)}
+        named = [(index, place.step.get("name")) for index, place in enumerate(self._places) if place.kind in _ENDING]
+        self._order = {name: index for index, name in reversed(named) if isinstance(name, str)}
 
     def check(self) -> None:
         for key in ("env", "path"):
             self._allow((key,), self._task.get(key), ("params", "agent"))
         self._allow(("on",), self._task.get("on"), ("params",))
         self._refuse((), self._task, ("name",))
-        for index, step in enumerate(self._steps):
-            self._step(index, step)
+        for index, place in enumerate(self._places):
+            self._step(index, place)
 
-    def _step(self, index: int, step: dict[str, Any]) -> None:
-        path: Path = ("steps", index)
+    def _step(self, index: int, place: Place) -> None:
+        path, step = place.path, place.step
         for key in ("env", "path", "with"):
             self._allow((*path, key), step.get(key), ("params", "agent", "steps"), index)
         self._allow((*path, "on"), step.get("on"), ("params",))
         self._refuse(path, step, ("name", "uses", "shell", "stdin"))
+        self._refuse((*path, "rollout"), place.rollout or {}, ("batches", "max_failures", "pause", "order"))
         self._command((*path, "run"), step.get("run"))
         parameters = step.get("with")
         if step.get("uses") in _SHELLS and isinstance(parameters, dict):
@@ -88,7 +92,7 @@ class _Checker:
             earlier = [known for known, index in self._order.items() if index < step]
             self._report.add("unknown_step", path, nearest=nearest(name, earlier), name=name)
         elif self._order[name] >= step:
-            self._report.add("circular_reference", path, step=self._steps[step].get("name", step + 1), name=name)
+            self._report.add("circular_reference", path, step=self._places[step].label, name=name)
 
 
 def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:

@@ -10,7 +10,7 @@ from plumber_core.model.names import is_identifier, steers_programs
 from plumber_core.model.task import Parameter
 from plumber_core.planning import expressions
 from plumber_core.planning.document import Path
-from plumber_core.planning.parameter_types import Unfit
+from plumber_core.planning.parameter_types import CHOOSING, Unfit
 from plumber_core.planning.parameters import convert
 from plumber_core.planning.problems import Report
 
@@ -42,7 +42,7 @@ def _check(name: str, parameter: Parameter, path: Path, report: Report) -> None:
         try:
             convert(parameter, parameter.default)
         except Unfit as error:
-            report.add("bad_default", (*path, "default"), reason=f"it {error}")
+            report.add("bad_default", (*path, "default"), reason=error.reason)
 
 
 def _check_pattern(name: str, parameter: Parameter, path: Path, report: Report) -> bool:
@@ -60,7 +60,7 @@ def _check_pattern(name: str, parameter: Parameter, path: Path, report: Report) 
 
 
 def _check_choices(name: str, parameter: Parameter, path: Path, report: Report) -> bool:
-    if parameter.type != "enum":
+    if parameter.type not in CHOOSING:
         if parameter.choices:
             report.add("choices_without_enum", (*path, "choices"), at_key=True, name=name, type=parameter.type)
         return not parameter.choices
@@ -75,7 +75,7 @@ def _check_choices(name: str, parameter: Parameter, path: Path, report: Report) 
 def _check_range(parameter: Parameter, path: Path, report: Report) -> bool:
     if parameter.min is None and parameter.max is None:
         return True
-    if parameter.type in ("bool", "enum"):
+    if parameter.type in ("bool", "enum", "target"):
         report.add("range_without_size", path, type=parameter.type)
         return False
     if parameter.min is not None and parameter.max is not None and parameter.min > parameter.max:

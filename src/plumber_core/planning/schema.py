@@ -6,7 +6,17 @@ from typing import Any
 
 from plumber_core.model.names import IDENTIFIER
 from plumber_core.model.task import Task
-from plumber_core.planning.keys import PARAMETER_KEYS, STEP_KEYS, TASK_KEYS
+from plumber_core.planning.keys import (
+    BLOCK_KEYS,
+    GATE_KEYS,
+    INNER_KEYS,
+    PARAMETER_KEYS,
+    RETRY_KEYS,
+    ROLLOUT_KEYS,
+    STEP_KEYS,
+    TASK_KEYS,
+)
+from plumber_core.planning.parameter_types import CHOOSING
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _VARIABLE = f"^{IDENTIFIER.pattern}$"
@@ -17,27 +27,54 @@ _TASK_TEXT = {
     "params": "what a run may be given; each becomes an environment variable of its own name",
     "env": "environment variables of every command; expressions may read params and agent",
     "path": "folder in which commands start, unless a step names another",
+    "timeout": "of the whole run: what still runs is cancelled then, and the run has failed",
+    "queue_timeout": "how long a step may wait for its agent; expired then",
     "steps": "what to do, in order; a step ends on all its hosts before the next begins",
     "labels": "free words for searching",
+    "allow_empty": "a step whose target matches no agent is left out instead of refusing the run",
 }
 _STEP_TEXT = {
     "name": "unique name of the step",
     "run": 'a command for /bin/sh -e -c; parameters are environment variables: "$version"',
     "uses": "an executor, such as script or http",
     "with": "the executor's parameters; expressions are allowed",
+    "allow_empty": "when its target matches no agent, it is left out instead of refusing the run",
     "path": "folder in which the command starts",
     "env": "environment variables; they win over the task's and over parameters",
     "shell": "the command line of another interpreter; -c and the command follow it",
     "stdin": "what the command reads; empty unless given",
-    "on_failure": "stop ends the run, continue goes on and counts a warning",
+    "on_failure": "stop ends the run, or in a block the host's turn; continue goes on and counts a warning",
+    "steps": "a block: every host carries these out in order, without waiting for the others",
+    "rollout": "how it spreads over its hosts, batch by batch; all at once without it",
+    "retry": "when it is tried again; without it, it is started at most once",
+    "idempotent": "running it twice does no harm, not even at the same time",
+    "on_disconnect": "what the command does while its agent hears nothing; default continue",
+    "stop_after": "the agent ends the command after this long without the control plane; at least 1m",
+    "lost_after": "how long its agent may be silent until the outcome counts as unknown; default 15m",
+}
+_ROLLOUT_TEXT = {
+    "batches": "sizes such as 1 5 20% 100%, 10%, 5 *2 or 5 +10; the last one is repeated",
+    "max_failures": "how many hosts of the block may fail, or {total, batch}; with more no further host begins",
+    "pause": "between two batches: a duration, or manual until somebody says go",
+    "gate": "a step that must succeed after each batch: on the hosts that got through, or on its own target",
+    "order": "of the hosts: name, random, or {label: NAME} by the label's value",
+}
+_RETRY_TEXT = {
+    "attempts": "how many there are at most, the first included",
+    "delay": "time before the second attempt",
+    "backoff": "by what each delay is longer than the one before; 2 doubles it",
+    "max_delay": "no delay is longer",
+    "jitter": "the share by which a delay may be shorter or longer, so that many hosts do not come back at once",
+    "on": "what is tried again; lost (outcome unknown) needs idempotent or stop_after",
+    "exit_codes": "of failures only those with these exit codes",
 }
 _PARAMETER_TEXT = {
-    "type": "what values are read as; text may have several lines",
+    "type": "what values are read as; text may have several lines, multi-enum takes several choices",
     "description": "what the parameter is for",
     "required": "a run must give a value",
     "default": "used when a run gives no value",
     "pattern": "a regular expression that the value must contain; use ^ and $ for all of it",
-    "choices": "the values of an enum",
+    "choices": "the values of an enum or a multi-enum",
     "min": "smallest number, shortest text or list",
     "max": "largest number, longest text or list",
 }
@@ -47,10 +84,10 @@ def task_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a task file."""
     generated = Task.model_json_schema(by_alias=True, mode="validation")
     definitions = generated["$defs"]
-    step = _mapping(definitions["Step"], STEP_KEYS, _STEP_TEXT)
-    step["oneOf"] = [{"required": ["run"]}, {"required": ["uses"]}]
-    step["dependentRequired"] = {"with": ["uses"], "shell": ["run"]}
-    step["properties"]["env"] = _variables(step["properties"]["env"])
+    step = _action(definitions["Step"], STEP_KEYS)
+    step["oneOf"].append({"required": ["steps"]})
+    step["dependentSchemas"] = {"steps": {"properties": {key: key in BLOCK_KEYS for key in STEP_KEYS}}}
+    step["properties"]["steps"] |= {"items": {"$ref": "#/$defs/Inner"}, "minItems": 1}
     task = _mapping(generated, TASK_KEYS, _TASK_TEXT)
     task["properties"]["env"] = _variables(task["properties"]["env"])
     task["properties"]["labels"] |= {"additionalProperties": _WRITTEN}
@@ -58,10 +95,27 @@ def task_schema() -> dict[str, Any]:
     task["properties"]["steps"] |= {"minItems": 1}
     parameter = _mapping(definitions["Parameter"], PARAMETER_KEYS, _PARAMETER_TEXT)
     parameter["allOf"] = [
-        {"if": {"properties": {"type": {"const": "enum"}}, "required": ["type"]}, "then": {"required": ["choices"]}}
+        {
+            "if": {"properties": {"type": {"enum": list(CHOOSING)}}, "required": ["type"]},
+            "then": {"required": ["choices"]},
+        }
     ]
     head = {"$schema": DIALECT, "title": "Plumber task", "description": "A named definition made of steps."}
-    return head | task | {"$defs": {"Parameter": parameter, "Step": step}}
+    retry = _mapping(definitions["Retry"], RETRY_KEYS, _RETRY_TEXT)
+    rollout = _mapping(definitions["Rollout"], ROLLOUT_KEYS, _ROLLOUT_TEXT)
+    inner, gate = _action(definitions["Step"], INNER_KEYS), _action(definitions["Gate"], GATE_KEYS)
+    steps = {"Step": step, "Inner": inner, "Gate": gate, "Rollout": rollout}
+    return head | task | {"$defs": {"Parameter": parameter, "Retry": retry, **steps}}
+
+
+def _action(model: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    """Return the schema of what runs a command or uses an executor."""
+    texts = {key: text for key, text in _STEP_TEXT.items() if key in keys}
+    action = _mapping(model, keys, texts)
+    action["oneOf"] = [{"required": ["run"]}, {"required": ["uses"]}]
+    action["dependentRequired"] = {"with": ["uses"], "shell": ["run"]}
+    action["properties"]["env"] = _variables(action["properties"]["env"])
+    return action
 
 
 def _variables(schema: dict[str, Any]) -> dict[str, Any]:

@@ -8,21 +8,30 @@ from pydantic import ValidationError
 
 from plumber_core.model.task import Task
 from plumber_core.planning.document import Node, Path, as_written, child, plain
-from plumber_core.planning.keys import PARAMETER_KEYS, STEP_KEYS, TASK_KEYS, TEXT_KEYS, TYPES_LATER
+from plumber_core.planning.keys import (
+    GATE_KEYS,
+    PARAMETER_KEYS,
+    ROLLOUT_KEYS,
+    STEP_KEYS,
+    TASK_KEYS,
+    TEXT_KEYS,
+    TYPES_LATER,
+)
 from plumber_core.planning.problems import Report, nearest
+from plumber_core.reasons import because
 
 _EXPECTED = {
-    "string_type": "text",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "bool_type": "true or false",
-    "float_type": "a number",
-    "finite_number": "a finite number",
+    "string_type": because("expect_text"),
+    "dict_type": because("expect_mapping"),
+    "model_type": because("expect_mapping"),
+    "model_attributes_type": because("expect_mapping"),
+    "tuple_type": because("expect_list"),
+    "list_type": because("expect_list"),
+    "bool_type": because("expect_switch"),
+    "float_type": because("expect_any_number"),
+    "finite_number": because("expect_finite"),
 }
-_TEXT_TYPES = (None, "string", "text", "enum")
+_TEXT_TYPES = (None, "string", "text", "enum", "target")
 
 
 def normalise(root: Node) -> dict[str, Any]:
@@ -30,15 +39,37 @@ def normalise(root: Node) -> dict[str, Any]:
     _write_texts(root, TEXT_KEYS)
     for mapping in (child(root, "env"), child(root, "labels")):
         _write_texts(mapping)
-    for step in _children(child(root, "steps")):
+    for step in _steps(root):
         _write_texts(step, TEXT_KEYS)
         _write_texts(child(step, "env"))
     for parameter in _children(child(root, "params")):
         _write_parameter(parameter)
     value: dict[str, Any] = _without_nothing(plain(root), TASK_KEYS)
-    for key, known in (("steps", STEP_KEYS), ("params", PARAMETER_KEYS)):
-        if key in value:
-            value[key] = _each(value[key], known)
+    if "params" in value:
+        value["params"] = _each(value["params"], PARAMETER_KEYS)
+    _with_steps(value)
+    return value
+
+
+def _steps(root: Node) -> list[Node]:
+    """Return the nodes of all steps, those inside of blocks and gates among them."""
+    steps = _children(child(root, "steps"))
+    inner = [one for step in steps for one in _children(child(step, "steps"))]
+    gates = [gate for step in steps if (gate := child(child(step, "rollout"), "gate")) is not None]
+    return steps + inner + gates
+
+
+def _with_steps(value: Any) -> Any:
+    """Leave out keys without a value in all steps below."""
+    if not isinstance(value, dict):
+        return value
+    if "steps" in value:
+        steps = _each(value["steps"], STEP_KEYS)
+        value["steps"] = [_with_steps(step) for step in steps] if isinstance(steps, list) else steps
+    if isinstance(value.get("rollout"), dict):
+        value["rollout"] = _without_nothing(value["rollout"], ROLLOUT_KEYS)
+        if "gate" in value["rollout"]:
+            value["rollout"]["gate"] = _without_nothing(value["rollout"]["gate"], GATE_KEYS)
     return value
 
 
@@ -47,6 +78,8 @@ def _write_parameter(parameter: Node) -> None:
     is_text = (kind.value if kind else None) in _TEXT_TYPES
     _write_texts(parameter, {"description", "pattern"} | ({"default"} if is_text else set()))
     _write_texts(child(parameter, "choices"))
+    if kind is not None and kind.value == "multi-enum":
+        _write_texts(child(parameter, "default"))
 
 
 def _write_texts(node: Node | None, keys: set[str] | frozenset[str] | None = None) -> None:
@@ -96,12 +129,14 @@ def _translate(error: Any, report: Report) -> None:
     elif code in ("bad_name", "bad_duration"):
         shown = {"value": context.get("value", "")}
         report.add(code, path, expected=context.get("expected", ""), **shown)
+    elif code == "bad_batches":
+        report.add(code, path, reason=context.get("reason", ""))
     elif code == "literal_error":
         _choice(path, error["input"], str(context.get("expected", "")), report)
     elif code == "string_too_long":
         report.add("too_long", path, key=key, limit=context.get("max_length"))
     elif expected := context.get("expected") or _EXPECTED.get(code):
-        report.add("wrong_type", path, expected=str(expected), key=key)
+        report.add("wrong_type", path, expected=expected, key=key)
     else:
         report.add("bad_value", path, key=key, reason=error["msg"])
 

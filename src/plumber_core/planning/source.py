@@ -15,6 +15,7 @@ from plumber_core.planning.read_json import is_json, read_json
 from plumber_core.planning.read_toml import read_toml
 from plumber_core.planning.read_yaml import read_yaml
 from plumber_core.planning.tree import Tree
+from plumber_core.reasons import because
 
 _TOML_LINE = re.compile(r"\s*(?:\[\[?[^\[\],:{}]+\]\]?\s*(?:#.*)?$|[\w.\"'-]+\s*=)")
 _BAD = re.compile("[\x00\ud800-\udfff]")
@@ -55,7 +56,7 @@ def _read(text: str, format: SourceFormat, tree: Tree) -> Node | None:
 def _decode(source: str | bytes) -> str:
     size = len(source) if isinstance(source, bytes) else len(source.encode("utf-8", "surrogatepass"))
     if size > MAX_TASK_SOURCE:
-        raise TooLarge(field="source", actual=size, limit=MAX_TASK_SOURCE, unit="bytes")
+        raise TooLarge(field="source", actual=size, limit=MAX_TASK_SOURCE, unit=because("unit_bytes"))
     try:
         text = source.decode("utf-8") if isinstance(source, bytes) else source
     except UnicodeDecodeError as error:

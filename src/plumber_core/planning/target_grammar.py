@@ -5,15 +5,39 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from plumber_core.errors import InvalidRequest, NotSupportedYet
-from plumber_core.planning.target_terms import FIELD, Both, Either, Everybody, Labelled, Named, Not, Target, Word
+from plumber_core.errors import InvalidRequest
+from plumber_core.planning.problems import nearest
+from plumber_core.planning.target_terms import (
+    COMPARISONS,
+    FIELD,
+    GROUP,
+    Aim,
+    Bare,
+    Both,
+    Compared,
+    Either,
+    Everybody,
+    InGroup,
+    Labelled,
+    Named,
+    Not,
+    Target,
+    Word,
+)
+from plumber_core.planning.target_values import amount
+from plumber_core.reasons import because
 
 MAX_LENGTH = 4000
 MAX_DEPTH = 50
+MAX_ANY_OF = 1000
+INSERTED = "\ue000"
+"""Stands before a value that a parameter brings: such a word by itself is a name, never a label that is set."""
 KEYWORDS = frozenset({"and", "or", "not", "in"})
 _HINTS = {"&": "and", "|": "or", "!": "not", ",": "or"}
+_EXPECTED_KEYWORDS = {"in": ("in",), "expect_target_link": ("and", "or")}
+"""The keywords that may stand where these were expected."""
 _TOKEN = re.compile(
-    r"""(?P<space>\s+)|(?P<quoted>"[^"]*"|'[^']*')|(?P<mark>!=|==|[=(),])|(?P<word>[^\s()=!,"'&|<>]+)|(?P<bad>.)""",
+    r"""(?P<space>\s+)|(?P<quoted>"[^"]*"|'[^']*')|(?P<mark>[!=<>]=|[=(),<>])|(?P<word>[^\s()=!,"'&|<>]+)|(?P<bad>.)""",
     re.DOTALL,
 )
 
@@ -25,6 +49,7 @@ class Token:
     kind: str
     text: str
     column: int
+    inserted: bool = False
 
     @property
     def keyword(self) -> str | None:
@@ -32,19 +57,19 @@ class Token:
         return self.text if self.kind == "word" and self.text in KEYWORDS else None
 
 
-def parse(expression: str) -> Target:
-    """Return the target that ``expression`` means.
+def parse(expression: str) -> Aim:
+    """Return what ``expression`` means.
 
-    Raises: InvalidRequest, NotSupportedYet.
+    Raises: InvalidRequest.
     """
     if len(expression) > MAX_LENGTH:
-        raise InvalidRequest(field=FIELD, reason=f"longer than {MAX_LENGTH} characters")
+        raise InvalidRequest(field=FIELD, reason=because("too_long", most=MAX_LENGTH))
     return _Parser(_tokens(expression)).parse()
 
 
 def _tokens(expression: str) -> list[Token]:
     tokens = [
-        Token(str(match.lastgroup), match.group(), match.start() + 1)
+        Token(str(match.lastgroup), match.group().replace(INSERTED, ""), match.start() + 1, INSERTED in match.group())
         for match in _TOKEN.finditer(expression)
         if match.lastgroup != "space"
     ]
@@ -56,11 +81,28 @@ class _Parser:
         self._tokens = tokens
         self._index = 0
 
-    def parse(self) -> Target:
+    def parse(self) -> Aim:
+        any_of = self._pool() if self._begins_pool() else 0
         target = self._either(0)
         if self._next.kind != "end":
-            raise self._wrong("and, or, or the end")
-        return target
+            raise self._wrong(because("expect_target_link"))
+        return Aim(target, any_of)
+
+    def _begins_pool(self) -> bool:
+        """Say whether ``any`` begins ``any 1 of ...`` instead of being an agent's name."""
+        if self._next.kind != "word" or self._next.text != "any":
+            return False
+        following = [token.text for token in self._tokens[self._index + 1 : self._index + 3]]
+        return "of" in following or following[0].isdigit()
+
+    def _pool(self) -> int:
+        self._take()
+        text = self._next.text
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MAX_ANY_OF):
+            raise self._wrong(because("expect_integer", low=1, high=MAX_ANY_OF))
+        self._take()
+        self._expect("of")
+        return int(text)
 
     @property
     def _next(self) -> Token:
@@ -91,7 +133,7 @@ class _Parser:
 
     def _negation(self, depth: int) -> Target:
         if depth > MAX_DEPTH:
-            raise self._error("nested too deeply")
+            raise self._error("target_too_deep")
         if self._accept("not"):
             return Not(self._negation(depth + 1))
         return self._atom(depth)
@@ -101,23 +143,25 @@ class _Parser:
             target = self._either(depth + 1)
             self._expect(")")
             return target
-        if self._next.kind == "word" and self._next.text == "any" and self._counts():
-            raise NotSupportedYet(field=FIELD, key="any N of", column=self._next.column)
+        if self._begins_pool():
+            raise self._error("target_pool_inside")
         if self._accept("all"):
             return Everybody()
-        word = self._word("a name, a label or all")
-        return self._comparison(word) or Named(word)
-
-    def _counts(self) -> bool:
-        """Say whether ``any`` begins ``any 1 of ...`` instead of being an agent's name."""
-        following = [token.text for token in self._tokens[self._index + 1 : self._index + 3]]
-        return "of" in following or following[0].isdigit()
+        inserted = self._next.inserted
+        word = self._word(because("expect_target_word"))
+        if (compared := self._comparison(word)) is not None:
+            return compared
+        if inserted or word.quoted:
+            return Named(word)
+        return InGroup(word.text.removeprefix(GROUP)) if word.text.startswith(GROUP) else Bare(word)
 
     def _comparison(self, label: Word) -> Target | None:
         if self._accept("=") or self._accept("=="):
-            return Labelled(label.text, (self._word("a value"),))
+            return Labelled(label.text, (self._word(because("expect_target_value")),))
         if self._accept("!="):
-            return Not(Labelled(label.text, (self._word("a value"),)))
+            return Not(Labelled(label.text, (self._word(because("expect_target_value")),)))
+        if self._next.kind == "mark" and self._next.text in COMPARISONS:
+            return Compared(label.text, self._take().text, *self._amount())
         if self._accept("in"):
             return Labelled(label.text, self._list())
         if self._next.keyword == "not":
@@ -126,11 +170,18 @@ class _Parser:
             return Not(Labelled(label.text, self._list()))
         return None
 
+    def _amount(self) -> tuple[tuple[float, ...], str]:
+        column = self._next.column
+        word = self._word(because("expect_target_amount"))
+        if (value := amount(word.text)) is None:
+            raise self._error("target_syntax", column, expected=because("expect_target_amount"), found=word.text)
+        return value, word.text
+
     def _list(self) -> tuple[Word, ...]:
         self._expect("(")
-        words = [self._word("a value")]
+        words = [self._word(because("expect_target_value"))]
         while self._accept(","):
-            words.append(self._word("a value"))
+            words.append(self._word(because("expect_target_value")))
         self._expect(")")
         return tuple(words)
 
@@ -148,11 +199,19 @@ class _Parser:
     def _wrong(self, expected: str) -> InvalidRequest:
         token = self._next
         if token.text in ('"', "'"):
-            return self._error("a quote is not closed")
-        found = f"found {token.text}" if token.text else "found the end"
-        hint = f" (write {_HINTS[token.text]})" if token.text in _HINTS else ""
-        return self._error(f"expected {expected}, {found}{hint}")
+            return self._error("target_quote")
+        if not token.text:
+            return self._error("target_end", expected=expected)
+        if (hint := _HINTS.get(token.text) or _misspelt(token, expected)) is not None:
+            return self._error("target_hint", expected=expected, found=token.text, hint=hint)
+        return self._error("target_syntax", expected=expected, found=token.text)
 
-    def _error(self, reason: str) -> InvalidRequest:
-        column = self._next.column
-        return InvalidRequest(field=FIELD, reason=f"column {column}: {reason}", column=column)
+    def _error(self, code: str, column: int = 0, **arguments: str) -> InvalidRequest:
+        column = column or self._next.column
+        return InvalidRequest(field=FIELD, reason=because(code, column=column, **arguments), column=column)
+
+
+def _misspelt(token: Token, expected: str) -> str | None:
+    """Return the keyword that a word was probably meant to be, of those that may stand there."""
+    words = _EXPECTED_KEYWORDS.get(getattr(expected, "code", expected), ())
+    return nearest(token.text, words) if token.kind == "word" else None

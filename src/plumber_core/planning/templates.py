@@ -16,6 +16,7 @@ from plumber_core.planning.expressions import (
     end_of,
     evaluate,
 )
+from plumber_core.reasons import because
 
 Template = tuple[str | Expression, ...]
 
@@ -37,7 +38,7 @@ def parse_template(text: str) -> Template:
         end = end_of(text, inside)
         if end is None:
             if len(text) - inside > MAX_LENGTH:
-                raise ExpressionError("expression_too_large", limit=MAX_LENGTH, unit="characters")
+                raise ExpressionError("expression_too_large", limit=MAX_LENGTH, unit=because("unit_characters"))
             raise ExpressionError("unclosed_expression", expected="}}")
         if start > position:
             parts.append(text[position:start])

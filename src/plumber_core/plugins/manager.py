@@ -18,7 +18,7 @@ from plumber_core.plugins import hookspecs
 from plumber_core.plugins.checks import object_problem
 from plumber_core.plugins.context import PluginContext
 from plumber_core.plugins.contracts.identity import IdentityStore
-from plumber_core.plugins.discovery import installed_plugins
+from plumber_core.plugins.discovery import InstalledPlugin, installed_plugins
 from plumber_core.plugins.markers import PROJECT
 from plumber_core.plugins.settings import RESERVED, PluginSettings
 
@@ -80,11 +80,19 @@ class PluginManager:
         """
         for found in installed_plugins():
             if only in (None, found.name) and self.settings.loads(found.name, found.distribution):
-                self._distributions[found.name] = found.distribution
-                with self._blaming(found.name):
-                    plugin = found.load()
-                self.register(plugin, found.name, found.distribution)
+                self.load(found)
         self.check()
+
+    def load(self, found: InstalledPlugin) -> None:
+        """Import one installed plugin and register it.
+
+        Raises:
+            PluginBroken: it cannot be imported or does not fit; names its distribution.
+        """
+        self._distributions.setdefault(found.name, found.distribution)
+        with self._blaming(found.name):
+            plugin = found.load()
+        self.register(plugin, found.name, found.distribution)
 
     def register(self, plugin: object, name: str, distribution: str = "") -> None:
         """Add one plugin: a module or an object with functions marked ``@hookimpl``.

@@ -58,3 +58,13 @@ def whole_length(data: bytes) -> int:
             break
         position += HEADER.size + length
     return position
+
+
+def newlines(data: bytes) -> int:
+    """Count the newlines in the payload of whole frames, without copying them."""
+    count, position, end = data.count(b"\n"), 0, len(data)
+    while position + HEADER.size <= end:
+        _, _, length = HEADER.unpack_from(data, position)
+        count -= data.count(b"\n", position, position + HEADER.size)
+        position += HEADER.size + length
+    return count

@@ -15,6 +15,9 @@ from plumber_core.model.limits import CANCEL_GRACE
 PROTOCOL_VERSION = 1
 
 HeldState = Literal["spawning", "running", "exited", "void", "unknown"]
+DISK_PRESSURE, STOPPING = "disk_pressure", "stopping"
+REFUSALS = (DISK_PRESSURE, STOPPING)
+"""Why an agent takes no steps for now."""
 OutcomeState = Literal["succeeded", "failed", "timed_out", "cancelled", "unknown"]
 
 
@@ -22,7 +25,9 @@ OutcomeState = Literal["succeeded", "failed", "timed_out", "cancelled", "unknown
 class StepSpec:
     """One step, rendered: all that an agent needs to run it.
 
-    ``uses`` is the executor's kind; ``params`` its parameters (``shell`` takes ``run`` and ``shell``).
+    ``uses`` is the executor's kind; ``params`` its parameters (``shell`` takes ``run`` and ``shell``). With
+    ``stop_after`` the supervisor ends the command when the newest recorded renewal (``Renewed.recorded``), or the
+    one that the permit counts from, was sent longer ago than this.
     """
 
     execution: str
@@ -38,6 +43,7 @@ class StepSpec:
     grace: float = CANCEL_GRACE
     stdin: str | None = None
     clean_environment: bool = True
+    stop_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +65,13 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One attempt that the agent's journal knows. ``log_end`` is what the spool holds."""
+    """One attempt that the agent's journal knows. ``log_end`` is what the spool holds; ``about`` are the names of its
+    task and step, told with the greeting for a server that has forgotten them."""
 
     attempt: str
     state: HeldState
     log_end: int = 0
+    about: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,10 @@ class ExecutorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Opens a session. ``token`` is the last session's token (the chain), ``nonce`` is the same in a repeat."""
+    """Opens a session. ``token`` is the last session's token (the chain), ``nonce`` is the same in a repeat.
+
+    ``install`` names the state folder for as long as that exists; empty from an agent that does not say it.
+    """
 
     incarnation: int
     nonce: str
@@ -90,6 +101,7 @@ class Hello:
     executors: tuple[ExecutorInfo, ...] = ()
     have: tuple[Held, ...] = ()
     protocol: int = PROTOCOL_VERSION
+    install: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,8 @@ Delivery = Assignment | Ask | Cancel | LogEnd | Settled | Goodbye
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """Answer to ``Hello``: ``status`` is ``ok``, ``epoch`` (say hello again with this epoch and a fresh inventory),
+    """Answer to ``Hello``: ``status`` is ``ok``, ``epoch`` (say hello again with this epoch and a fresh inventory, in
+    which is also what was settled within the last ``forgotten`` seconds: the database may not know it any more),
     ``stale`` (this is a restored image) or ``conflict`` (a clone is alive)."""
 
     status: Literal["ok", "epoch", "stale", "conflict"]
@@ -148,26 +161,43 @@ class Welcome:
     permit_ttl: float = 5.0
     lease: float = 30.0
     deliveries: tuple[Ask | Cancel | LogEnd | Settled, ...] = ()
+    forgotten: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy a host is: processes that want a CPU for each CPU, and the used share of its memory (0 to 1)."""
+
+    cpu: float
+    memory: float
 
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """Heartbeat number ``beat`` of a session, with everything the journal holds."""
+    """Heartbeat number ``beat`` of a session, with everything the journal holds.
+
+    ``refuses`` says why the agent takes no steps for now (one of ``REFUSALS``), or nothing; ``load`` is given when it
+    has changed.
+    """
 
     session: str
     beat: int
     epoch: int
     have: tuple[Held, ...] = ()
     executors: tuple[ExecutorInfo, ...] | None = None
+    refuses: str = ""
+    load: Load | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """Answer to ``Renew``."""
+    """Answer to ``Renew``. ``recorded`` is the newest renewal of this session that the database knows of: an answer
+    alone proves nothing to the other servers, which count silence from what is recorded."""
 
     epoch: int
     heartbeat: float
     deliveries: tuple[Ask | Cancel | LogEnd | Settled, ...] = ()
+    recorded: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ new one and say hello again.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Protocol
 
 from plumber_core.protocol.messages import (
@@ -57,8 +57,8 @@ class Peer(Protocol):
         """Ask for leave to start an attempt that came without a permit."""
         ...
 
-    async def report(self, message: Report) -> Reported:
-        """Report how an attempt ended."""
+    def report(self, message: Report) -> Awaitable[Reported]:
+        """Report how an attempt ended. A transport that can sends it at once, awaited or not."""
         ...
 
     async def never_ran(self, message: NeverRan) -> None:

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from plumber_core.crash import crash_point
 from plumber_core.errors import PlumberError, SpoolUnwritable, Unavailable
-from plumber_core.protocol.messages import Ask, Assignment, Cancel, NeverRan, Report, Start
-from plumber_core.runner.attempts import LastWord, Tracked
-from plumber_core.runner.clock import boottime
+from plumber_core.protocol.messages import DISK_PRESSURE, Ask, Assignment, Cancel, NeverRan, Report, Start
+from plumber_core.runner.acceptance import Acceptance
+from plumber_core.runner.attempts import STOP_AFTER, LastWord, Tracked
 from plumber_core.runner.commands import Surroundings, build_command
+from plumber_core.runner.kept import LIFE
 from plumber_core.runner.outcomes import FORGOTTEN
 from plumber_core.runner.permits import Permits
 from plumber_core.runner.slots import Slots
@@ -23,10 +25,13 @@ log = logging.getLogger("plumber.agent")
 class Assignments:
     """Handles one session's assignments, questions and cancels. Nothing here blocks the caller."""
 
-    def __init__(self, line: Line, permits: Permits, slots: Slots, around: Surroundings) -> None:
+    def __init__(
+        self, line: Line, permits: Permits, slots: Slots, acceptance: Acceptance, around: Surroundings
+    ) -> None:
         self._line = line
         self._permits = permits
         self._slots = slots
+        self._acceptance = acceptance
         self._around = around
         self._waiting: dict[str, bool] = {}
         """Attempts between their arrival and their spawn, and whether they were cancelled meanwhile."""
@@ -36,10 +41,21 @@ class Assignments:
         line, attempt = self._line, assignment.attempt
         if (assignment.session, assignment.epoch) != (line.session, line.epoch):
             return
-        if attempt in self._waiting or line.attempts.find(attempt) or line.attempts.last_word(attempt):
+        if (
+            line.scope.closed
+            or attempt in self._waiting
+            or line.attempts.find(attempt)
+            or line.attempts.last_word(attempt)
+        ):
             return
-        self._waiting[attempt] = assignment.cancel
-        self._start(self._carry_out, assignment)
+        crash_point("link.assigned")
+        until = self._permitted(assignment)
+        if until is None or assignment.cancel or self._acceptance.refuses or not self._slots.are_free():
+            self._waiting[attempt] = assignment.cancel
+            self._start(self._carry_out, assignment)
+        else:
+            # As usual there is nothing to wait for: the supervisor hears of it in this moment.
+            self._start(self._spawned, attempt, self._asked(assignment, until))
 
     def ask(self, question: Ask) -> None:
         """Answer what became of an attempt; see the protocol's rule for questions."""
@@ -98,21 +114,26 @@ class Assignments:
             until = await self._leave(assignment)
             if until is None:
                 return
-            if not await self._slots.wait(until):
+            if refusal := self._acceptance.refuses:
+                await self.give_back(attempt, refusal)
+            elif not await self._slots.wait(until):
                 await self.give_back(attempt, "busy")
             elif self._waiting[attempt]:
                 await self.give_back(attempt, "cancelled")
             else:
-                await self._spawn(assignment, until)
+                await self._spawned(attempt, self._asked(assignment, until))
         finally:
             del self._waiting[attempt]
 
+    def _permitted(self, assignment: Assignment) -> float | None:
+        """Return until when the permit that an assignment carries is good, None when it carries none or an old one."""
+        return self._permits.until(assignment.beat, self._line.world.clock.boottime()) if assignment.permit else None
+
     async def _leave(self, assignment: Assignment) -> float | None:
         """Return until when the command may be started; None when it may not, which the server knows then."""
-        now = boottime()
-        if assignment.permit and (until := self._permits.until(assignment.beat, now)) is not None:
+        if (until := self._permitted(assignment)) is not None:
             return until
-        line = self._line
+        line, now = self._line, self._line.world.clock.boottime()
         question = Start(line.session, assignment.attempt, line.boot_id, line.epoch)
         answer = (await line.peer.start(question)).answer
         if answer == "go":
@@ -120,22 +141,43 @@ class Assignments:
         await self.give_back(assignment.attempt, answer)
         return None
 
-    async def _spawn(self, assignment: Assignment, until: float) -> None:
+    def _asked(self, assignment: Assignment, until: float) -> Awaitable[str]:
+        """Ask the supervisor to start it; return what its answer will be."""
+        crash_point("link.permit_got")
         line, attempt = self._line, assignment.attempt
         tracked = line.attempts.begin(attempt)
-        command = build_command(assignment, self._around)
-        meta = {"execution": assignment.spec.execution, "step": assignment.spec.step}
+        # The server counts from the renewal that the permit names, so the command does, too.
+        command = build_command(assignment, self._around, until - self._permits.ttl)
+        spec = assignment.spec
+        tracked.stop_after = spec.stop_after
+        meta: dict[str, Any] = {"execution": spec.execution, "task": spec.task, "step": spec.step}
+        if spec.stop_after is not None:
+            meta[STOP_AFTER] = spec.stop_after
+        return line.supervisor.spawn(attempt, command, permit_until=until, meta=meta)
+
+    async def _spawned(self, attempt: str, asking: Awaitable[str]) -> None:
         try:
-            result = await line.supervisor.spawn(attempt, command, permit_until=until, meta=meta)
-        except SpoolUnwritable:
-            # Nothing was recorded, so nothing is proven either: the server asks again, and then it may work.
-            line.attempts.withdraw(attempt)
-            self._slots.freed()
-            raise
+            result = await asking
+        except SpoolUnwritable as error:
+            await self._refused_by_disk(attempt, error)
+            return
+        crash_point("link.spawned")
+        tracked = self._line.attempts.find(attempt)
         if result != "spawned":
             await self._not_spawned(attempt, result)
-        elif tracked.state == "spawning":
+        elif tracked is not None and tracked.state == "spawning":
             tracked.state = "running"
+
+    async def _refused_by_disk(self, attempt: str, error: SpoolUnwritable) -> None:
+        """Nothing was recorded, so nothing is proven either: what the disk refused may fit into the journal's reserve.
+
+        If not even the proof does, the server asks again, and then it may work.
+        """
+        log.error("%s", error)
+        self._acceptance.disk_failed()
+        self._line.attempts.withdraw(attempt)
+        self._slots.freed()
+        await self.give_back(attempt, DISK_PRESSURE)
 
     async def _not_spawned(self, attempt: str, result: str) -> None:
         log.info("%s: not spawned (%s)", attempt, result)
@@ -148,6 +190,7 @@ class Assignments:
     async def give_back(self, attempt: str, reason: str) -> None:
         """Make it impossible that an attempt ever starts here, then tell the server so."""
         answer = await self._line.supervisor.void(attempt)
+        crash_point("link.voided")
         tracked = self._line.attempts.begin(attempt)
         if answer == "void":
             tracked.state, tracked.boot_id = "void", self._line.boot_id
@@ -160,7 +203,9 @@ class Assignments:
         line = self._line
         tracked = line.attempts.find(attempt)
         await self._never_ran(attempt, tracked.boot_id if tracked else "", reason)
+        crash_point("link.void_told")
         await line.supervisor.forget(attempt)
+        crash_point("link.void_forgotten")
         line.attempts.drop(attempt)
 
     async def _never_ran(self, attempt: str, boot: str, reason: str) -> None:
@@ -170,6 +215,7 @@ class Assignments:
     async def _look_up(self, attempt: str) -> None:
         """The supervisor has a record that this process does not know: act on what it says."""
         line = self._line
+        await line.supervisor.revive(LIFE, attempt)
         record = next((r for r in await line.supervisor.inventory() if r.attempt == attempt), None)
         if record is None:
             line.attempts.drop(attempt)

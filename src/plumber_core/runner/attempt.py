@@ -12,7 +12,13 @@ DRAIN = 2.0
 RETRY = 0.25
 """Seconds between tries to write what the disk refused."""
 KILL_AGAIN = 1.0
+STOP_GRACE = 3.0
+"""Seconds at most between TERM and KILL of ``stop_after``: the control plane waits 5 beyond it."""
+ENDS = {"timeout": "timed_out", "idle_timeout": "timed_out", "stop_after": "unknown"}
+"""What has passed, which is the end's error too -> the end's state. Cut off from the control plane a command ends, as
+far as that is concerned, as a lost one does, except that it is proven."""
 FOREVER = float("inf")
+SIGKILL = 9
 
 
 class Running:
@@ -40,10 +46,20 @@ class Running:
         self.owed = 0
         self.stalled = False
         self.end_survivors = False
+        self.oom = False
+        self.oom_kills = 0
+        self.output = 0
+        self.stop_after: float | None = command.get("stop_after")
+        self.renewed: float = command.get("renewed", 0.0)
 
-    def begin(self, pid: int, started: float) -> None:
-        """Note that the command runs."""
-        self.pid, self.started, self.last_output = pid, started, started
+    def begin(self, pid: int, started: float, oom_kills: int = 0) -> None:
+        """Note that the command runs; ``oom_kills`` is what the kernel had counted before."""
+        self.pid, self.started, self.last_output, self.oom_kills = pid, started, started, oom_kills
+        self.renewed = self.renewed or started
+
+    def was_renewed(self, at: float) -> None:
+        """Note when the newest renewal that the control plane has recorded was sent."""
+        self.renewed = max(self.renewed, at)
 
     def overdue(self, now: float) -> str | None:
         """Return the timeout that has passed, if any; silence is not counted while nobody reads."""
@@ -51,7 +67,18 @@ class Running:
             return "timeout"
         if self.idle_timeout is not None and not self.stalled and now >= self.last_output + self.idle_timeout:
             return "idle_timeout"
+        if self.stop_after is not None and now >= self.renewed + self.stop_after:
+            return "stop_after"
         return None
+
+    def patience(self, why: str, now: float) -> float | None:
+        """Return the seconds from TERM to KILL where they are not the command's own.
+
+        The control plane counts on the end: what is late already, because this process stood still, has none left.
+        """
+        if why != "stop_after" or self.stop_after is None:
+            return None
+        return max(0.0, self.renewed + self.stop_after + min(self.grace, STOP_GRACE) - now)
 
     def deadline(self, now: float) -> float:
         """Return when the next decision is due."""
@@ -64,13 +91,16 @@ class Running:
             moments.append(self.started + self.timeout)
         if self.idle_timeout is not None and not self.stalled:
             moments.append(self.last_output + self.idle_timeout)
+        if self.stop_after is not None:
+            moments.append(self.renewed + self.stop_after)
         return min(moments)
 
     def tell_to_end(self, state: str, error: str | None, kill_at: float) -> None:
         """Note that the command was told to end; the first reason stays."""
         if self.ending is None:
             self.ending, self.error = state, error
-            limit = {"timeout": self.timeout, "idle_timeout": self.idle_timeout}.get(error or "")
+            limits = {"timeout": self.timeout, "idle_timeout": self.idle_timeout, "stop_after": self.stop_after}
+            limit = limits.get(error or "")
             self.detail = f"{limit:g} s" if limit is not None else ""
         self.kill_at = min(self.kill_at, kill_at)
 
@@ -79,6 +109,13 @@ class Running:
         self.status, self.ended, self.owed = status, now, owed
         self.drain_until = now + DRAIN
         self.kill_at = FOREVER
+
+    @property
+    def killed_by_another(self) -> bool:
+        """Whether it, or what its shell waited for, was killed, and not by us."""
+        if self.status is None or self.ending is not None:
+            return False
+        return os.waitstatus_to_exitcode(self.status) in (-SIGKILL, 128 + SIGKILL)
 
     def drained(self, now: float) -> bool:
         """Say whether all output that is waited for is in the file."""
@@ -89,7 +126,8 @@ class Running:
     def result(self, orphans: int = 0) -> dict[str, Any]:
         """Return the fields of ``ExitInfo``."""
         code = os.waitstatus_to_exitcode(self.status or 0)
-        return {
+        handed = {"output": self.output} if self.output else {}
+        return handed | {
             "state": self.ending or ("succeeded" if code == 0 else "failed"),
             "exit_code": code if code >= 0 else None,
             "signal": -code if code < 0 else None,
@@ -97,4 +135,5 @@ class Running:
             "detail": self.detail,
             "duration": round(self.ended - self.started, 6),
             "orphans": orphans,
+            "oom": self.oom,
         }

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from plumber_core.protocol.digest import LogDigest
 from plumber_core.protocol.messages import Held, HeldState, Outcome
-from plumber_core.runner.digest import LogDigest
 from plumber_core.runner.supervision import Exited, ExitInfo, Grew, Record, Started
 
+STOP_AFTER = "stop_after"
+"""Kept with an attempt's record, so that the next link knows that renewals count for it."""
 REMEMBERED = 4096
 """Attempts told to the end whose outcome is still known by heart, should the server ask late."""
 
@@ -29,6 +31,8 @@ class Tracked:
     outcome: Outcome | None = None
     reported: bool = False
     settled: bool = False
+    about: dict[str, str] = field(default_factory=dict)
+    stop_after: float | None = None
     digest: LogDigest = field(default_factory=LogDigest)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -43,9 +47,12 @@ class Tracked:
         return self.state in ("exited", "unknown")
 
     def follow(self, record: Record) -> None:
-        """Take over what the journal says."""
+        """Take over what the journal says, unless it was asked before the end that was told since."""
+        if self.ended and record.state in ("spawning", "running"):
+            return
         self.state, self.boot_id, self.exit = record.state, record.boot_id, record.exit
         self.log_end = max(self.log_end, record.log_end)
+        self.about = {key: record.meta[key] for key in ("task", "step") if key in record.meta}
         self.changed.set()
 
 
@@ -62,6 +69,7 @@ class Attempts:
     def __init__(self) -> None:
         self._tracked: dict[str, Tracked] = {}
         self._told: dict[str, LastWord] = {}
+        self._fewer = asyncio.Event()
         self.on_change: Callable[[Tracked], None] | None = None
 
     def __iter__(self) -> Iterator[Tracked]:
@@ -72,8 +80,16 @@ class Attempts:
         return self._tracked.get(attempt)
 
     def held(self) -> tuple[Held, ...]:
-        """Return the inventory as it goes into a message."""
+        """Return the inventory as it goes into a heartbeat."""
         return tuple(Held(t.attempt, t.state, t.log_end) for t in self._tracked.values())
+
+    def described(self) -> tuple[Held, ...]:
+        """Return the inventory as it goes into a greeting."""
+        return tuple(Held(t.attempt, t.state, t.log_end, t.about) for t in self._tracked.values())
+
+    def any_counts_renewals(self) -> bool:
+        """Say whether a command here has to end when the control plane is away for long."""
+        return any(tracked.stop_after is not None and tracked.occupies for tracked in self._tracked.values())
 
     def occupied(self) -> int:
         """Return how many slots are taken."""
@@ -85,11 +101,13 @@ class Attempts:
         for record in records:
             self._tracked[record.attempt] = known.get(record.attempt) or found(record)
             self._tracked[record.attempt].follow(record)
+        self._fewer.set()
 
     def follow(self, record: Record) -> Tracked:
         """Take over one record."""
         tracked = self._tracked.setdefault(record.attempt, found(record))
         tracked.follow(record)
+        self._fewer.set()
         self._announce(tracked)
         return tracked
 
@@ -122,8 +140,21 @@ class Attempts:
         if tracked is not None:
             void = tracked.boot_id if tracked.state == "void" else None
             self._told[attempt] = LastWord(tracked.outcome, void)
+        self._fewer.set()
         while len(self._told) > REMEMBERED:
             del self._told[next(iter(self._told))]
+
+    async def none_runs(self) -> None:
+        """Wait until no command runs."""
+        while self.occupied():
+            self._fewer.clear()
+            await self._fewer.wait()
+
+    async def all_told(self) -> None:
+        """Wait until the server knows everything of every attempt."""
+        while self._tracked:
+            self._fewer.clear()
+            await self._fewer.wait()
 
     def doubt(self, *, everything: bool) -> None:
         """Take the server's ends for unknown, as acknowledgements may be lost; with ``everything``, its word too:
@@ -136,6 +167,7 @@ class Attempts:
     def withdraw(self, attempt: str) -> None:
         """Take back ``begin``: nothing was recorded."""
         self._tracked.pop(attempt, None)
+        self._fewer.set()
 
     def last_word(self, attempt: str) -> LastWord | None:
         """Return what this process told the server of an attempt before it forgot it."""
@@ -144,4 +176,7 @@ class Attempts:
 
 def found(record: Record) -> Tracked:
     """Return a record as an attempt of which the server's durable end is not known yet."""
-    return Tracked(record.attempt, record.state, record.boot_id, durable=None if record.log_end else 0)
+    durable = None if record.log_end else 0
+    return Tracked(
+        record.attempt, record.state, record.boot_id, durable=durable, stop_after=record.meta.get(STOP_AFTER)
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
 
 SHORTEST, LONGEST = 0.2, 30.0
 GROWTH = 1.5
@@ -13,8 +16,8 @@ half of that while again."""
 class Backoff:
     """Jittered and growing; the window counts from the last success, not from the call's start."""
 
-    def __init__(self, source: random.Random | None = None) -> None:
-        self._random = source or random.Random()
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
         self._window = SHORTEST
 
     def succeeded(self) -> None:
@@ -24,4 +27,4 @@ class Backoff:
     def next(self) -> float:
         """Return the seconds to wait before the next try."""
         window, self._window = self._window, min(LONGEST, self._window * GROWTH)
-        return window * self._random.uniform(0.5, 1.0)
+        return window * self._chance.uniform(0.5, 1.0)

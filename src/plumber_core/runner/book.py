@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
-from plumber_core.runner.clock import boottime
-from plumber_core.runner.crash import crash_point
+from plumber_core.crash import crash_point
+from plumber_core.runner.clock import CLOCK, Clock
+from plumber_core.runner.disk import DISK, Disk
 from plumber_core.runner.journal import Journal, Record
 from plumber_core.runner.ledger import Ledger
 
 SYNC_WITHIN = 0.015
 """Seconds from a written exit to its sync, so that exits of the same moment share one; promised are 20 ms."""
+AGAIN = 0.25
+"""Seconds between tries on a disk that fails."""
 COMPACT_AT = 1024 * 1024
 _BUSY_FACTOR = 8
 """While commands run, compaction waits until the journal is this many times as large: it stops the loop."""
@@ -19,8 +20,9 @@ _BUSY_FACTOR = 8
 class Book:
     """Every change of an attempt's state goes through ``write``."""
 
-    def __init__(self, path: str) -> None:
-        self.journal = Journal(path)
+    def __init__(self, path: str, disk: Disk = DISK, clock: Clock = CLOCK) -> None:
+        self._clock = clock
+        self.journal = Journal(path, disk)
         self.ledger = Ledger()
         for record in self.journal.contents.records:
             self.ledger.apply(record)
@@ -53,12 +55,20 @@ class Book:
             OSError: the disk failed.
         """
         self._sync_at = None
-        self.journal.sync()
+        try:
+            self.journal.sync()
+        except OSError:
+            self._write_anew()
+
+    def _write_anew(self) -> None:
+        """Put everything into a second file: the first one cannot be trusted with it any more."""
+        self.journal.rewrite(self.ledger.compacted(self._clock.wall()))
+        self._compact_at = max(COMPACT_AT, 2 * self.journal.size)
 
     def sync_soon(self) -> None:
         """Make everything durable within ``SYNC_WITHIN``."""
         if self._sync_at is None:
-            self._sync_at = boottime() + SYNC_WITHIN
+            self._sync_at = self._clock.boottime() + SYNC_WITHIN
 
     def deadline(self) -> float:
         """Return when ``tick`` wants to be called."""
@@ -70,7 +80,7 @@ class Book:
             try:
                 self.sync()
             except OSError:
-                self.sync_soon()
+                self._sync_at = now + AGAIN
             crash_point("supervisor.exit_synced")
         return not self.journal.dirty
 
@@ -83,9 +93,8 @@ class Book:
         if self.journal.size < self._compact_at * (_BUSY_FACTOR if busy else 1):
             return
         try:
-            self.journal.rewrite(self.ledger.compacted(int(time.time())))
+            self._write_anew()
         except OSError:
             self._compact_at = self.journal.size + COMPACT_AT
         else:
             self._sync_at = None
-            self._compact_at = max(COMPACT_AT, 2 * self.journal.size)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from plumber_core.runner.reactor import Reactor
 from plumber_core.runner.wire import Decoder, Message, encode
+
+if TYPE_CHECKING:
+    import socket
 
 _READ = 64 * 1024
 """Bytes read at once; for a larger buffer the allocator asks the kernel each time."""
@@ -29,7 +32,7 @@ class Channel:
         self._on_message, self._on_closed = on_message, on_closed
         self._decoder = Decoder()
         self._waiting = bytearray()
-        self._wants_writing = self._gathering = False
+        self._wants_writing = self._gathering = self._urgent = False
         self._open = True
         connection.setblocking(False)
         reactor.add(connection.fileno(), self._ready)
@@ -39,18 +42,23 @@ class Channel:
         """Whether the other end does not keep up."""
         return len(self._waiting) >= CONGESTED
 
-    def send(self, message: Message) -> None:
-        """Send a message now, or as soon as the other end reads; dropped when it is gone."""
+    def send(self, message: Message, *, soon: bool = False) -> None:
+        """Send a message now, or as soon as the other end reads; dropped when it is gone.
+
+        One that is sent ``soon`` goes along with the next one, which the caller sees to.
+        """
         if not self._open:
             return
         self._waiting += encode(message)
-        if not self._gathering and not self._wants_writing:
+        self._urgent |= not soon
+        if self._urgent and not self._gathering and not self._wants_writing:
             self._flush()
 
     def _flush(self) -> None:
         try:
             while self._waiting:
                 del self._waiting[: self._socket.send(self._waiting)]
+            self._urgent = False
         except BlockingIOError:
             pass
         except OSError:
@@ -85,7 +93,7 @@ class Channel:
             self.close()
         finally:
             self._gathering = False
-        if self._open and self._waiting:
+        if self._open and self._urgent:
             self._flush()
 
     def close(self) -> None:

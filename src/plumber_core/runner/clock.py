@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def boottime() -> float:
@@ -17,6 +16,26 @@ def boottime() -> float:
 def boot_id() -> str:
     """Return an id that changes with every boot of the machine."""
     try:
-        return _BOOT_ID.read_text().strip()
+        with open(_BOOT_ID, encoding="ascii") as file:  # noqa: PTH123 - the supervisor does not load pathlib
+            return file.read().strip()
     except OSError:
         return f"boot-{round((time.time() - boottime()) / 60)}"
+
+
+class Clock:
+    """Time as the agent's cores see it; the simulator's machines have clocks of their own."""
+
+    def boottime(self) -> float:
+        """Return seconds since boot, time asleep included."""
+        return boottime()
+
+    def wall(self) -> int:
+        """Return seconds since 1970, for what must outlive a boot."""
+        return int(time.time())
+
+    def boot_id(self) -> str:
+        """Return an id that changes with every boot."""
+        return boot_id()
+
+
+CLOCK = Clock()

@@ -33,8 +33,8 @@ class Surroundings:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
-def build_command(assignment: Assignment, around: Surroundings) -> Command:
-    """Return what the supervisor has to spawn for an assignment."""
+def build_command(assignment: Assignment, around: Surroundings, renewed: float = 0.0) -> Command:
+    """Return what the supervisor has to spawn for an assignment; ``renewed`` is from when ``stop_after`` counts."""
     spec = assignment.spec
     given = {name: str(value) for name, value in spec.env.items()}
     environment = _inherited(spec, around.environment) | given | _told(assignment, around) | _for_host(spec, around)
@@ -46,6 +46,8 @@ def build_command(assignment: Assignment, around: Surroundings) -> Command:
         idle_timeout=spec.idle_timeout,
         grace=spec.grace,
         stdin=_stdin(spec),
+        stop_after=spec.stop_after,
+        renewed=renewed,
     )
 
 

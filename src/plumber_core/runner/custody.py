@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import fcntl
-import os
-import signal
-import struct
 from collections.abc import Callable
 from typing import Any
 
+from plumber_core.crash import crash_point
 from plumber_core.protocol.frames import MAX_FRAME, STDERR, STDOUT
-from plumber_core.runner import proctree
-from plumber_core.runner.attempt import FOREVER, KILL_AGAIN, RETRY, Running
-from plumber_core.runner.clock import boottime
-from plumber_core.runner.crash import crash_point
-from plumber_core.runner.process import OomShield, input_file, spawn
+from plumber_core.runner.attempt import ENDS, FOREVER, KILL_AGAIN, RETRY, Running
+from plumber_core.runner.machine import Machine
+from plumber_core.runner.proctree import MARKER
 from plumber_core.runner.reactor import Reactor
+from plumber_core.runner.spares import Spares
 from plumber_core.runner.spool import LogFile
+from plumber_core.runner.wire import SPOOL_NAME
 
 _SMALL_PIPE, _LARGE_PIPE = 64 * 1024, MAX_FRAME
 _READS = 8
@@ -26,7 +22,6 @@ _READS = 8
 _LAST_READS = 64
 _LAST_ROOM = 4 * 1024 * 1024
 """Let into a full spool once the command ended: more than its pipes can hold."""
-_FIONREAD = 0x541B
 _buffer = bytearray(MAX_FRAME)
 _view = memoryview(_buffer)
 
@@ -35,7 +30,8 @@ class Custody:
     """Owns every running command.
 
     Args:
-        spool: the folder of logs and outputs.
+        folder: the agent's state folder; logs and outputs lie in its spool.
+        machine: its clock, disk and processes.
         on_output: told that a log has grown.
         on_reaped: told that a command ended whose output is not drained yet.
         on_end: told the end, after the last byte of the log was written.
@@ -44,7 +40,8 @@ class Custody:
     def __init__(
         self,
         reactor: Reactor,
-        spool: str,
+        folder: str,
+        machine: Machine,
         on_output: Callable[[Running], None],
         on_reaped: Callable[[Running], None],
         on_end: Callable[[Running, dict[str, Any]], None],
@@ -52,9 +49,10 @@ class Custody:
         self.live: dict[str, Running] = {}
         self._by_pid: dict[int, Running] = {}
         self._adopted: dict[int, str] = {}
-        self._reactor, self._spool = reactor, spool
+        self._reactor, self._spool = reactor, f"{folder}/{SPOOL_NAME}"
         self._on_output, self._on_reaped, self._on_end = on_output, on_reaped, on_end
-        self._shield = OomShield()
+        self._clock, self._disk, self._processes = machine
+        self.spares = Spares(folder, self._disk)
 
     def prepare(self, attempt: str, command: dict[str, Any], cap: int) -> Running:
         """Make the files of an attempt; nothing runs yet.
@@ -62,10 +60,10 @@ class Custody:
         Raises:
             OSError: they cannot be made.
         """
-        output = f"{self._spool}/{attempt}.out"
-        os.close(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
-        command["env"].update({proctree.MARKER: attempt, "PLUMBER_OUTPUT": output})
-        return Running(attempt, command, LogFile(f"{self._spool}/{attempt}.log", cap))
+        log, output = f"{self._spool}/{attempt}.log", self._output(attempt)
+        self.spares.take(output)
+        command["env"].update({MARKER: attempt, "PLUMBER_OUTPUT": output})
+        return Running(attempt, command, LogFile(log, cap, self._disk, self.spares.take))
 
     def start(self, run: Running, command: dict[str, Any]) -> None:
         """Start a prepared command.
@@ -74,24 +72,30 @@ class Custody:
             CannotStart: nothing was executed.
             OSError: no descriptors or memory left; nothing was executed.
         """
-        with contextlib.ExitStack() as ours:
-            data = base64.b64decode(command["stdin"]) if command.get("stdin") else None
-            stdin = _closing(ours, input_file(data))
-            out, err = (_closing(ours, _open_pipe(run, stream)) for stream in (STDOUT, STDERR))
-            started = boottime()
-            stdio = (stdin, out, err)
-            pid = spawn(command["argv"], command["env"], command.get("path"), stdio, self._shield)
-        run.begin(pid, started)
+        stdin = base64.b64decode(command["stdin"]) if command.get("stdin") else None
+        started, oom_kills = self._clock.boottime(), self._processes.oom_kills()
+        pid, out, err = self._processes.start(command["argv"], command["env"], command.get("path"), stdin)
+        run.pipes = {out: STDOUT, err: STDERR}
+        run.begin(pid, started, oom_kills)
         self.live[run.attempt] = self._by_pid[pid] = run
         for fd in run.pipes:
-            os.set_blocking(fd, False)
             self._listen(run, fd)
+
+    def identify(self, run: Running) -> None:
+        """Learn which process of its number a command is, while it lives: a number is given to others later."""
+        if run.status is None and not run.ticks:
+            run.ticks = self._processes.ticks(run.pid)
+
+    def settle_in(self, run: Running) -> None:
+        """Make one that goes on for a while known and easy to end as a whole."""
+        self.identify(run)
+        self._processes.gather(run.attempt, run.pid)
 
     def abandon(self, run: Running) -> None:
         """Close what ``prepare`` and a failed ``start`` opened."""
         for fd in run.pipes:
             self._reactor.remove(fd)
-            os.close(fd)
+            self._processes.close(fd)
         run.pipes = {}
         run.log.close()
 
@@ -108,7 +112,7 @@ class Custody:
             if run.log.full:
                 return self._stall(run)
             try:
-                count = os.readv(fd, (_buffer,))
+                count = self._processes.read(fd, _buffer)
             except BlockingIOError:
                 return None
             if count == 0:
@@ -119,49 +123,55 @@ class Custody:
         return None
 
     def _store(self, run: Running, fd: int, count: int) -> None:
-        run.last_output = now = boottime()
+        run.last_output = now = self._clock.boottime()
         run.owed -= count
         run.log.append(run.pipes[fd], int((now - run.started) * 1000), _view[:count])
         if count == _SMALL_PIPE:
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _LARGE_PIPE)
+            self._processes.widen(fd, _LARGE_PIPE)
         self._on_output(run)
 
     def _close_pipe(self, run: Running, fd: int) -> None:
         self._reactor.remove(fd)
         del run.pipes[fd]
-        os.close(fd)
+        self._processes.close(fd)
 
     def _stall(self, run: Running) -> None:
         """Read no more: the pipe fills up, and the command waits."""
+        if run.stalled:
+            return  # the next try keeps its time, however often somebody looks until then
         run.stalled = True
         for fd in run.pipes:
             self._reactor.remove(fd)
-        run.retry_at = boottime() + RETRY if run.log.blocked else FOREVER
+        run.retry_at = self._clock.boottime() + RETRY if run.log.blocked else FOREVER
 
     def _resume(self, run: Running) -> None:
         if not run.stalled:
             return
         if not run.log.flush() or run.log.full:
-            run.retry_at = boottime() + RETRY if run.log.blocked else FOREVER
+            run.retry_at = self._clock.boottime() + RETRY if run.log.blocked else FOREVER
             return
-        run.stalled, run.retry_at, run.last_output = False, FOREVER, boottime()
+        run.stalled, run.retry_at, run.last_output = False, FOREVER, self._clock.boottime()
         for fd in run.pipes:
             self._listen(run, fd)
         self._on_output(run)
 
-    def acknowledged(self, attempt: str, end: int) -> int:
+    def acknowledged(self, attempt: str, end: int, at_once: bool) -> int:
         """Note how much of a log the server has; return up to where its disk may be given back, or 0."""
         run = self.live.get(attempt)
         if run is None:
             return 0
-        freed = run.log.acknowledge(end)
+        freed = run.log.acknowledge(end, at_once)
         self._resume(run)
         return freed
 
+    def renewed(self, at: float) -> None:
+        """Note when the newest renewal that the control plane has recorded was sent."""
+        for run in self.live.values():
+            run.was_renewed(at)
+
     def cancel(self, run: Running, grace: float | None, kill: bool) -> None:
         """Have a command end: TERM, grace, KILL; at once with ``kill``. Said again it changes the moment only."""
-        now = boottime()
+        now = self._clock.boottime()
         if run.status is not None:
             run.end_survivors, run.drain_until = True, now
             return self._settle(run)
@@ -173,14 +183,19 @@ class Custody:
         run.tell_to_end(state, error, now + (run.grace if grace is None else grace))
         if first and now < run.kill_at:
             # Without a grace period nothing is asked: it might answer between this and the KILL.
-            proctree.signal_group(run.pid, signal.SIGTERM)
-            proctree.signal_group(run.pid, signal.SIGCONT)
+            self._processes.terminate(run.pid)
         self._kill_if_due(run, now)
 
     def _kill_if_due(self, run: Running, now: float) -> None:
         if now >= run.kill_at:
             run.kill_at = now + KILL_AGAIN
-            proctree.kill_tree(run.attempt, run.pid, run.ticks)
+            self.identify(run)
+            self._processes.kill_tree(run.attempt, run.pid, run.ticks)
+
+    @property
+    def starved(self) -> bool:
+        """Whether the disk refuses a command's output."""
+        return any(run.log.blocked for run in self.live.values())
 
     def deadline(self, now: float) -> float:
         """Return when ``tick`` wants to be called."""
@@ -197,17 +212,12 @@ class Custody:
             elif run.ending is not None:
                 self._kill_if_due(run, now)
             elif (why := run.overdue(now)) is not None:
-                self._tell_to_end(run, "timed_out", why, None, now)
+                self._tell_to_end(run, ENDS[why], why, run.patience(why, now), now)
 
     def reap(self) -> None:
         """Collect every ended child: commands, and orphans that the kernel gave us."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
+        while (ended := self._processes.reap()) is not None:
+            pid, status = ended
             self._adopted.pop(pid, None)
             run = self._by_pid.pop(pid, None)
             if run is not None:
@@ -215,8 +225,11 @@ class Custody:
 
     def _reaped(self, run: Running, status: int) -> None:
         crash_point("supervisor.reaped")
-        run.reaped(status, boottime(), sum(map(_waiting, run.pipes)))
+        run.reaped(status, self._clock.boottime(), sum(map(self._processes.waiting, run.pipes)))
+        if run.killed_by_another:
+            run.oom = self._processes.oom_kills() > run.oom_kills
         run.log.cap += _LAST_ROOM
+        run.output = self.spares.written(self._output(run.attempt))
         self._resume(run)
         self._settle(run)
         if run.attempt in self.live:
@@ -225,53 +238,42 @@ class Custody:
     def _settle(self, run: Running) -> None:
         for fd in list(run.pipes):
             self._read(run, fd, _LAST_READS)
-        if run.drained(boottime()):
+        if run.drained(self._clock.boottime()):
             self._finish(run)
 
     def _finish(self, run: Running) -> None:
-        orphans = self._leave_behind(run)
+        left = self._left_any(run)
+        orphans = self._leave_behind(run) if left else 0
         if not run.drained(FOREVER):
             return
         del self.live[run.attempt]
         self.abandon(run)
+        run.output = self.spares.written(self._output(run.attempt))
+        if not left:
+            self.spares.reclaim(self._output(run.attempt))
+        self._processes.release(run.attempt)
         self._on_end(run, run.result(orphans))
+
+    def _output(self, attempt: str) -> str:
+        return f"{self._spool}/{attempt}.out"
 
     def _leave_behind(self, run: Running) -> int:
         """Return how many processes stay; those of a command that was told to end do not."""
-        if not self._left_any(run):
-            return 0
         if run.ending is None and not run.end_survivors:
-            return len(proctree.tree(run.attempt, run.pid, run.ticks))
-        proctree.kill_tree(run.attempt, run.pid, run.ticks)
+            return self._processes.count(run.attempt, run.pid, run.ticks)
+        self._processes.kill_tree(run.attempt, run.pid, run.ticks)
         for fd in list(run.pipes):
             self._read(run, fd, _LAST_READS)
         return 0
 
     def _left_any(self, run: Running) -> bool:
-        children = proctree.own_children()
-        if children is None:
+        children = self._processes.own_children()
+        if children is None or self._processes.any_grouped(run.attempt):
             return True
         for pid in children - self._by_pid.keys() - self._adopted.keys():
-            self._adopted[pid] = proctree.marker_of(pid) or self._session_of(pid)
+            self._adopted[pid] = self._processes.attempt_of(pid) or self._session_of(pid)
         return any(self._adopted[pid] == run.attempt for pid in children - self._by_pid.keys())
 
     def _session_of(self, pid: int) -> str:
-        process = proctree.look(pid)
-        session = process.session if process else 0
+        session = self._processes.session(pid)
         return next((run.attempt for run in self.live.values() if run.pid == session), "")
-
-
-def _closing(stack: contextlib.ExitStack, fd: int) -> int:
-    stack.callback(os.close, fd)
-    return fd
-
-
-def _open_pipe(run: Running, stream: int) -> int:
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    run.pipes[reading] = stream
-    return writing
-
-
-def _waiting(fd: int) -> int:
-    count = fcntl.ioctl(fd, _FIONREAD, struct.pack("i", 0))
-    return int(struct.unpack("i", count)[0])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from plumber_core.crash import crash_point
 from plumber_core.errors import AgentCopied
 from plumber_core.protocol.messages import ExecutorInfo, Hello, Welcome
 from plumber_core.protocol.peer import Disconnected, Peer
-from plumber_core.runner.clock import boottime
 from plumber_core.runner.session_chain import SessionChain
 from plumber_core.runner.sessions import Bench
 
@@ -27,8 +26,8 @@ class Greeting:
     """One incarnation. A repeat, after a lost answer, uses the same one and counts from its first sending."""
 
     incarnation: int
-    nonce: str = field(default_factory=lambda: secrets.token_hex(16))
-    sent: float = field(default_factory=boottime)
+    nonce: str
+    sent: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +56,14 @@ class Greeter:
             PeerError: no session.
         """
         for _ in range(MAX_EPOCHS):
-            greeting = self._pending = self._pending or Greeting(self._chain.next_incarnation())
+            greeting = self._pending = self._pending or self._begin(bench)
             welcome = await self._say(greeting, peer, bench)
+            crash_point("link.greeted")
             self._pending = None
             if welcome.status == "epoch":
+                # Named only once its inventory is whole: a supervisor may die in the middle of this.
+                self._epoch = None
+                await bench.supervisor.revive(welcome.forgotten)
                 self._epoch = welcome.epoch
                 continue
             self._judge(welcome)
@@ -69,6 +72,10 @@ class Greeter:
             self._chain.remember(welcome.session, welcome.epoch)
             return welcome, greeting.sent
         raise Disconnected("the server's epoch does not stand still")
+
+    def _begin(self, bench: Bench) -> Greeting:
+        nonce = f"{bench.world.chance.getrandbits(128):032x}"
+        return Greeting(self._chain.next_incarnation(nonce), nonce, bench.world.clock.boottime())
 
     async def _say(self, greeting: Greeting, peer: Peer, bench: Bench) -> Welcome:
         bench.attempts.adopt(await bench.supervisor.inventory())
@@ -90,7 +97,8 @@ class Greeter:
             slots=self._profile.slots,
             facts=self._profile.facts,
             executors=executors,
-            have=bench.attempts.held(),
+            have=bench.attempts.described(),
+            install=self._chain.install,
         )
 
     def _judge(self, welcome: Welcome) -> None:

@@ -4,8 +4,6 @@ A record is one line, ``crc32 {json} attempt``: a damaged line never hides the n
 both ends tells whose line it was. What the records mean is the ledger's business.
 """
 
-# The supervisor does not load pathlib: memory.
-# ruff: noqa: PTH104, PTH120, PTH123
 from __future__ import annotations
 
 import errno
@@ -16,8 +14,8 @@ import zlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from plumber_core.runner import disk
-from plumber_core.runner.crash import crash_point
+from plumber_core.crash import crash_point
+from plumber_core.runner.disk import DISK, Disk
 
 Record = dict[str, Any]
 NOBODY = "-"
@@ -79,21 +77,24 @@ def read_contents(data: bytes) -> Contents:
 
 
 class Journal:
-    """The open journal. ``dirty`` says that something was written and not made durable yet."""
+    """The open journal.
 
-    def __init__(self, path: str) -> None:
+    ``dirty`` says that something was written and not made durable yet, ``failing`` that the disk could not do so. After
+    that it may have dropped what it was to keep and says nothing the next time: only ``rewrite`` mends it.
+    """
+
+    def __init__(self, path: str, disk: Disk = DISK) -> None:
         self.path = path
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self.contents = read_contents(self._read())
+        self._disk = disk
+        self._fd = disk.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        self.contents = read_contents(disk.read_file(path))
         self.size = self.contents.length
-        os.ftruncate(self._fd, self.size)
+        disk.ftruncate(self._fd, self.size)
         self.dirty = True
+        self.failing = False
         self._reserved = 0
         self.sync()
-
-    def _read(self) -> bytes:
-        with open(self.path, "rb") as file:
-            return file.read()
+        crash_point("supervisor.journal_opened")
 
     def append(self, *records: Record) -> None:
         """Write records; they survive this process, and the machine after ``sync``.
@@ -102,9 +103,9 @@ class Journal:
             OSError: nothing of them was kept.
         """
         data = b"".join(map(encode_record, records))
-        written = os.write(self._fd, data)
+        written = self._disk.write(self._fd, data)
         if written != len(data):
-            os.ftruncate(self._fd, self.size)
+            self._disk.ftruncate(self._fd, self.size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.size += written
         self.dirty = True
@@ -115,21 +116,30 @@ class Journal:
         Raises:
             OSError: the disk failed.
         """
-        if self.dirty:
-            os.fdatasync(self._fd)
-            self.dirty = False
+        if self.failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        if not self.dirty:
+            return
+        try:
+            self._disk.fdatasync(self._fd)
+        except OSError:
+            self.failing = True
+            raise
+        self.dirty = False
 
     def has_room(self, attempts: int, begin: int) -> bool:
         """Say whether an attempt whose first record has ``begin`` bytes can be sure of room for its exit.
 
         Beside it ``attempts`` others run, which must not lose theirs.
         """
+        if self.failing:
+            return False
         needed = begin + EXIT_ROOM * (attempts + 2)
         if self._reserved - self.size >= needed:
             return True
         try:
             wanted = max(RESERVE, needed)
-            supported = disk.reserve(self._fd, self.size, wanted)
+            supported = self._disk.reserve(self._fd, self.size, wanted)
         except OSError:
             return False
         self._reserved = self.size + wanted if supported else 1 << 62
@@ -142,37 +152,29 @@ class Journal:
             OSError: the old journal stands.
         """
         fresh = self.path + ".new"
-        fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = self._disk.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         try:
-            size = _write_all(fd, b"".join(map(encode_record, records)))
-            os.fsync(fd)
+            size = _write_all(self._disk, fd, b"".join(map(encode_record, records)))
+            self._disk.fsync(fd)
             crash_point("supervisor.compaction_written")
-            os.rename(fresh, self.path)
+            self._disk.rename(fresh, self.path)
         except OSError:
-            os.close(fd)
+            self._disk.close(fd)
             raise
-        os.close(self._fd)
-        self._fd, self.size, self._reserved, self.dirty = fd, size, 0, False
-        sync_folder(os.path.dirname(self.path))
+        self._disk.close(self._fd)
+        self._fd, self.size, self._reserved = fd, size, 0
+        self.dirty = self.failing = False
+        self._disk.sync_folder(self.path.rpartition("/")[0])
         crash_point("supervisor.compaction_replaced")
 
     def close(self) -> None:
         """Make everything durable and close the file."""
         self.sync()
-        os.close(self._fd)
+        self._disk.close(self._fd)
 
 
-def _write_all(fd: int, data: bytes) -> int:
+def _write_all(disk: Disk, fd: int, data: bytes) -> int:
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        view = view[disk.write(fd, view) :]
     return len(data)
-
-
-def sync_folder(path: str) -> None:
-    """Make a folder's names durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
+import functools
 import os
 import select
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from plumber_core.crash import CRASH_AT, FREEZE_AT
 from plumber_core.errors import LinkBusy, Unavailable
 from plumber_core.runner.wire import LINK_LOCK, LOG_NAME, SOCKET_NAME, SPOOL_NAME
 
 START_LIMIT = 20.0
 """Seconds; a start takes 0.1, recovery of a large spool on a loaded machine more."""
 _MAIN = Path(__file__).with_name("supervisor_main.py")
-_PASSED_ON = ("PATH", "TZ", "PLUMBER_CRASH_AT")
+_PASSED_ON = ("PATH", "TZ", CRASH_AT, FREEZE_AT)
+
+
+class Launcher:
+    """How a link reaches its supervisor; the simulator has its own."""
+
+    def prepare(self, state_dir: Path) -> Path:
+        """See ``prepare_folder``."""
+        return prepare_folder(state_dir)
+
+    def lock(self, folder: Path) -> Callable[[], None]:
+        """Become the folder's one link; return what ends that. Raises: LinkBusy."""
+        return functools.partial(os.close, lock_link(folder))
+
+    async def connect(self, folder: Path, protocol: Callable[[], asyncio.Protocol]) -> bool:
+        """Connect a protocol to the folder's supervisor; False when there is none."""
+        connection = connect(folder)
+        if connection is None:
+            return False
+        connection.setblocking(False)
+        await asyncio.get_running_loop().create_unix_connection(protocol, sock=connection)
+        return True
+
+    async def start(self, folder: Path, idle_exit: float) -> None:
+        """See ``start_supervisor``."""
+        await asyncio.to_thread(start_supervisor, folder, idle_exit)
+
+
+LAUNCHER = Launcher()
 
 
 def prepare_folder(folder: Path) -> Path:

@@ -4,7 +4,8 @@
                └─ spawning ── running ── exited         the usual life
                      └──────────┴────── unknown         its supervisor died: nobody saw the end
 
-An attempt with any record is never spawned again; a forgotten one leaves a tombstone that says just that.
+An attempt with any record is never spawned again; a forgotten one leaves a tombstone that says just that. What became
+of it is kept as long as there is room (``kept.py``).
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from plumber_core.runner.journal import NOBODY, Record
-
-TOMBSTONE_LIFE = 24 * 3600
-"""Seconds (wall time) for which a forgotten attempt is still refused."""
+from plumber_core.runner.kept import LIFE, Kept
 
 
 class Entry:
@@ -59,6 +58,7 @@ class Ledger:
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.tombstones: dict[str, int] = {}
+        self.kept = Kept()
         self.attached = 0
 
     def knows(self, attempt: str) -> bool:
@@ -71,10 +71,21 @@ class Ledger:
         if kind == "attach":
             self.attached = max(self.attached, record["number"])
         elif kind == "forgotten":
-            self.entries.pop(attempt, None)
+            entry = self.entries.pop(attempt, None)
             self.tombstones[attempt] = record["at"]
+            view = record.get("entry") or (entry.view() if entry is not None else None)
+            if view is not None and view["state"] in ("exited", "void", "unknown"):
+                self.kept.add(record["at"], view)
+        elif kind == "revived":
+            self._revive(attempt)
         elif attempt not in self.tombstones and kind in _FOLD:
             _FOLD[kind](self._entry(attempt), record)
+
+    def _revive(self, attempt: str) -> None:
+        if (view := self.kept.take(attempt)) is not None:
+            del self.tombstones[attempt]
+            entry = self.entries[attempt] = Entry(attempt, view["state"], view["boot_id"], view["meta"])
+            entry.exit, entry.end = view["exit"], view["log_end"]
 
     def _entry(self, attempt: str) -> Entry:
         if attempt not in self.entries:
@@ -93,10 +104,12 @@ class Ledger:
 
     def compacted(self, now: int) -> Iterator[Record]:
         """Yield the fewest records that say the same; tombstones past their life at ``now`` are dropped."""
-        self.tombstones = {a: at for a, at in self.tombstones.items() if now - at < TOMBSTONE_LIFE}
+        self.tombstones = {a: at for a, at in self.tombstones.items() if now - at < LIFE}
         yield {"attempt": NOBODY, "kind": "attach", "number": self.attached}
+        kept = self.kept.records()
         for attempt, at in self.tombstones.items():
-            yield {"attempt": attempt, "kind": "forgotten", "at": at}
+            more = {"entry": kept[attempt]} if attempt in kept else {}
+            yield {"attempt": attempt, "kind": "forgotten", "at": at, **more}
         for entry in self.entries.values():
             yield entry.snapshot()
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from plumber_core.errors import AgentCopied, Unavailable
 from plumber_core.model.limits import AGENT_SLOTS
-from plumber_core.protocol.messages import ExecutorInfo, Welcome
+from plumber_core.protocol.messages import ExecutorInfo, Load, Welcome
 from plumber_core.protocol.peer import Disconnected, Peer, PeerError, Refused, SessionOver
+from plumber_core.runner.acceptance import Acceptance, Room
 from plumber_core.runner.attempts import Attempts, Tracked
 from plumber_core.runner.backoff import LONGEST, Backoff
-from plumber_core.runner.clock import boot_id
 from plumber_core.runner.commands import Surroundings
 from plumber_core.runner.greeting import CopyIsAlive, Greeter, Profile
 from plumber_core.runner.scope import TaskScope
 from plumber_core.runner.session_chain import SessionChain
 from plumber_core.runner.sessions import Bench, Farewell, Session
 from plumber_core.runner.slots import Slots
-from plumber_core.runner.supervision import Exited, SupervisorClient, SupervisorGone
+from plumber_core.runner.supervision import Exited, SupervisorClient, SupervisorEvent, SupervisorGone
+from plumber_core.runner.world import WORLD, World
 from plumber_core.version import __version__
 
 SHELL = ExecutorInfo("shell", summary="Runs a command with a shell.")
@@ -42,7 +44,10 @@ class AgentLoop:
         facts: what the agent says of its host.
         executors: what it can run, known from the start.
         describe: finds out what else it can run; called once, in the background.
+        room: says whether the disk has room for more steps.
         workdir: where commands run that name no path.
+        world: its clock, disk and chance.
+        load: how busy its host is.
     """
 
     def __init__(
@@ -57,6 +62,9 @@ class AgentLoop:
         version: str = __version__,
         executors: tuple[ExecutorInfo, ...] = (SHELL,),
         describe: Callable[[], Awaitable[tuple[ExecutorInfo, ...]]] | None = None,
+        room: Room | None = None,
+        world: World = WORLD,
+        load: Callable[[], Load | None] = lambda: None,
     ) -> None:
         self._attach = attach
         self._connect = connect
@@ -65,18 +73,37 @@ class AgentLoop:
         self._workdir = workdir
         self._executors = executors
         self._describe = describe
+        self._load = load
         self._attempts = Attempts()
-        self._slots = Slots(self._attempts, slots)
-        self._backoff = Backoff()
+        self._acceptance = Acceptance(room)
+        self._draining: asyncio.Task[None] | None = None
+        self._slots = Slots(self._attempts, slots, world.clock)
+        self._world = world
+        self._backoff = Backoff(world.chance)
         self._stop = asyncio.Event()
         self._kill = False
         self._session: Session | None = None
         self.connected = asyncio.Event()
         """Set while there is a session."""
 
-    def stop(self, *, kill: bool = False) -> None:
-        """End ``run``. Commands go on under their supervisor, unless ``kill`` ends them and it."""
+    def stop(self, *, kill: bool = False, drain: float = 0.0) -> None:
+        """End ``run``. Commands go on under their supervisor, unless ``kill`` ends them and it.
+
+        With ``drain`` no more steps are taken, and ``run`` ends when all that this agent has is told, or after so many
+        seconds; said again it ends at once.
+        """
         self._kill = kill
+        if drain <= 0 or self._acceptance.stopping:
+            self._stop.set()
+            return
+        self._acceptance.stopping = True
+        self._draining = asyncio.get_running_loop().create_task(self._drain(drain))
+
+    async def _drain(self, seconds: float) -> None:
+        log.info("Taking no more steps; waiting up to %g s for those that run.", seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._attempts.all_told()
         self._stop.set()
 
     async def run(self) -> None:
@@ -125,12 +152,24 @@ class AgentLoop:
             log.warning("%s", error)
 
     async def _serve(self, supervisor: SupervisorClient) -> None:
-        bench = Bench(supervisor, self._attempts, self._slots, boot_id(), lambda: self._executors)
+        boot = self._world.clock.boot_id()
+        bench = Bench(
+            supervisor,
+            self._attempts,
+            self._slots,
+            boot,
+            lambda: self._executors,
+            self._acceptance,
+            self._world,
+            self._load,
+        )
         self._attempts.on_change = self._attend
         async with TaskScope() as scope:
             scope.start(self._until_stopped())
             scope.start(self._follow(supervisor))
             scope.start(self._stay_connected(bench))
+            if supervisor.version != __version__:
+                scope.start(self._replace(supervisor))
             if self._describe is not None:
                 scope.start(self._learn_executors(self._describe))
             await scope.wait()
@@ -143,16 +182,26 @@ class AgentLoop:
         except (OSError, ValueError, TimeoutError) as error:
             log.warning("Only shell steps can be run here: %s", error)
 
+    async def _replace(self, supervisor: SupervisorClient) -> None:
+        """Go on with the supervisor of another release while it has commands; then have one of this release."""
+        await self.connected.wait()
+        await self._attempts.none_runs()
+        log.info("Replacing the supervisor of release %s.", supervisor.version or "?")
+        with contextlib.suppress(Unavailable):  # something was started in this moment: the next link goes on with it
+            await supervisor.shutdown(kill=False)
+
     async def _until_stopped(self) -> None:
         await self._stop.wait()
         raise _Stopped
 
     async def _follow(self, supervisor: SupervisorClient) -> None:
-        async for event in supervisor.events():
-            self._attempts.apply(event)
-            if isinstance(event, Exited):
-                self._slots.freed()
+        await supervisor.follow(self._hear)
         raise SupervisorGone
+
+    def _hear(self, event: SupervisorEvent) -> None:
+        self._attempts.apply(event)
+        if isinstance(event, Exited):
+            self._slots.freed()
 
     def _attend(self, tracked: Tracked) -> None:
         if self._session is not None:

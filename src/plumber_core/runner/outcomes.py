@@ -8,6 +8,7 @@ from pathlib import Path
 from plumber_core.protocol.frames import STDERR, STDOUT
 from plumber_core.protocol.messages import Outcome
 from plumber_core.runner.attempts import Tracked
+from plumber_core.runner.disk import DISK, Disk
 from plumber_core.runner.outputs import BadOutput, read_outputs
 
 BAD_OUTPUT = "bad_output"
@@ -15,13 +16,15 @@ FORGOTTEN = Outcome(state="unknown", error="forgotten")
 """Of an attempt that was settled once and that a restored database asks for again."""
 
 
-def outcome_of(tracked: Tracked, boot_id: str, output_file: Path) -> Outcome:
+def outcome_of(tracked: Tracked, boot_id: str, output_file: Path, disk: Disk = DISK) -> Outcome:
     """Return what is reported of an attempt that has ended.
 
     The log's digests stay empty when some of its bytes had been given back before this process could read them:
-    the server has those bytes, and an agent that did not see them vouches for nothing.
+    the server has those bytes, and an agent that did not see them vouches for nothing. Nor does one whose machine has
+    been started again since: what its disk holds may be another thing than what it was told to.
     """
-    return _with_outputs(_with_log(_ending(tracked, boot_id), tracked), output_file)
+    written = tracked.exit.output if tracked.exit is not None and tracked.boot_id != boot_id else 0
+    return _with_outputs(_with_log(_ending(tracked, boot_id), tracked, boot_id), output_file, written, disk)
 
 
 def _ending(tracked: Tracked, boot_id: str) -> Outcome:
@@ -42,9 +45,9 @@ def _ending(tracked: Tracked, boot_id: str) -> Outcome:
     )
 
 
-def _with_log(outcome: Outcome, tracked: Tracked) -> Outcome:
+def _with_log(outcome: Outcome, tracked: Tracked, boot_id: str) -> Outcome:
     digest, end = tracked.digest, tracked.log_end
-    if digest.position != end:
+    if digest.position != end or tracked.boot_id != boot_id:
         return dataclasses.replace(outcome, log_end=end)
     return dataclasses.replace(
         outcome,
@@ -56,9 +59,9 @@ def _with_log(outcome: Outcome, tracked: Tracked) -> Outcome:
     )
 
 
-def _with_outputs(outcome: Outcome, output_file: Path) -> Outcome:
+def _with_outputs(outcome: Outcome, output_file: Path, written: int, disk: Disk) -> Outcome:
     try:
-        return dataclasses.replace(outcome, outputs=read_outputs(output_file))
+        return dataclasses.replace(outcome, outputs=read_outputs(output_file, disk, written=written))
     except BadOutput as error:
         if outcome.state != "succeeded":
             return outcome

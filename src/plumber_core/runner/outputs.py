@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plumber_core.model.limits import MAX_OUTPUT_VALUES
+from plumber_core.runner.disk import DISK, Disk
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _HEREDOC = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)<<(\S+)\Z")
@@ -18,8 +19,10 @@ class BadOutput(ValueError):
     """The file does not have one of the two shapes, or is too large; the text says where."""
 
 
-def read_outputs(path: Path) -> dict[str, str]:
+def read_outputs(path: Path, disk: Disk = DISK, *, written: int = 0) -> dict[str, str]:
     """Return the values in an output file; a missing file has none.
+
+    ``written`` are bytes that were in it before the machine was started again: what never reached the disk is missed.
 
     The file holds ``key=value`` lines (``key<<END`` opens a value of several lines, up to a line ``END``) or one
     JSON object. A later value of a key replaces an earlier one.
@@ -28,12 +31,15 @@ def read_outputs(path: Path) -> dict[str, str]:
         BadOutput: the file cannot be understood.
     """
     try:
-        with path.open("rb", buffering=0) as file:
-            content = file.read(MAX_OUTPUT_VALUES + 1) or b""
+        content = disk.read_file(str(path), MAX_OUTPUT_VALUES + 1)
     except FileNotFoundError:
-        return {}
+        content = b""
     except OSError as error:
         raise BadOutput(f"the output file cannot be read: {error.strerror}") from error
+    if len(content) < min(written, MAX_OUTPUT_VALUES):
+        raise BadOutput(
+            f"{len(content)} of {written} bytes of the output file are left since the machine was restarted"
+        )
     return parse_outputs(content)
 
 

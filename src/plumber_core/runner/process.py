@@ -13,6 +13,8 @@ import os
 import signal
 from collections.abc import Iterator
 
+from plumber_core.runner.marks import worn
+
 ROOT = "/"
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _FOLDER_CODES = {
@@ -63,7 +65,7 @@ class OomShield:
 
 
 def spawn(
-    argv: list[str], env: dict[str, str], path: str | None, stdio: tuple[int, int, int], shield: OomShield
+    argv: list[str], env: dict[str, str], path: str | None, stdio: tuple[int, int, int], shield: OomShield, mark: int
 ) -> int:
     """Start a command in a session of its own and return its process id.
 
@@ -73,13 +75,14 @@ def spawn(
         path: the folder to start in; the root folder if None.
         stdio: what it gets as standard input, output and error.
         shield: lowered around the start.
+        mark: what it and all that it starts will carry.
 
     Raises:
         CannotStart: nothing was executed.
     """
     _enter(path or ROOT)
     try:
-        with shield.lowered():
+        with shield.lowered(), worn(mark):
             return _spawn(argv, env, stdio)
     except (OSError, ValueError) as error:
         raise _cannot_start(argv, error) from error

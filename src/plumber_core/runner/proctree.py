@@ -1,8 +1,8 @@
 """Which processes belong to an attempt, and their end.
 
-A process belongs to an attempt when it carries its marker in the environment, is in the session of the attempt's
-main process, or descends from such a one. The supervisor is a subreaper: whoever loses its parent becomes its child,
-so one look at its own children tells whether anything was left behind.
+A process belongs to an attempt when it carries its mark, or its marker in the environment, is in the session of the
+attempt's main process, or descends from such a one. The supervisor is a subreaper: whoever loses its parent becomes
+its child, so one look at its own children tells whether anything was left behind.
 """
 
 # The supervisor does not load pathlib: memory.
@@ -13,6 +13,8 @@ import contextlib
 import os
 import signal
 from typing import NamedTuple
+
+from plumber_core.runner.marks import mark_of, mark_on
 
 MARKER = "PLUMBER_ATTEMPT"
 _AT_ONCE = 16 * 1024
@@ -73,26 +75,37 @@ def marker_of(pid: int) -> str:
 def own_children() -> set[int] | None:
     """Return this process' children, dead ones included, or None where the kernel does not tell."""
     try:
-        return {int(pid) for pid in _read(f"/proc/self/task/{os.getpid()}/children").split()}
+        return children_of(os.getpid())
     except OSError:
         return None
+
+
+def children_of(pid: int) -> set[int]:
+    """Return the children that a process' first thread has made or was given.
+
+    Raises:
+        OSError: there is no such process, or the kernel does not tell.
+    """
+    return {int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()}
 
 
 def tree(attempt: str, leader: int, ticks: int) -> dict[int, Process]:
     """Return the living processes of an attempt.
 
     Args:
-        attempt: what their environment says.
+        attempt: what their marks and their environment say.
         leader: its main process, which may be gone; 0 if it was never known.
         ticks: when that was started; a process of the same number and another start is a stranger.
     """
     alive = everybody()
     current = alive.get(leader)
     led = leader > 1 and (current is None or current.ticks == ticks)
+    mark = mark_of(attempt)
     members = {
         process.pid
         for process in alive.values()
-        if process.ticks >= ticks and ((led and process.session == leader) or marker_of(process.pid) == attempt)
+        if process.ticks >= ticks
+        and ((led and process.session == leader) or mark_on(process.pid) == mark or marker_of(process.pid) == attempt)
     }
     _add_descendants(members, alive)
     return {pid: alive[pid] for pid in members}

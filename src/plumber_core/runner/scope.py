@@ -11,8 +11,9 @@ class TaskScope:
     """Like ``asyncio.TaskGroup``, but the owner sees the first failure itself and tasks may come at any time."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._closed = False
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+        self.closed = False
+        """Whether nothing begins here any more."""
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def __aenter__(self) -> Self:
@@ -23,15 +24,15 @@ class TaskScope:
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run ``work`` in this scope; it never begins once the scope is closing."""
-        if self._closed:
+        if self.closed:
             work.close()
             return
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if task.cancelled():
             return
         error = task.exception()
@@ -44,7 +45,7 @@ class TaskScope:
 
     async def close(self) -> None:
         """Cancel whatever still runs and wait for its end."""
-        self._closed = True
+        self.closed = True
         for task in tuple(self._tasks):
             task.cancel()
         while self._tasks:

@@ -6,23 +6,27 @@ import json
 import os
 from pathlib import Path
 
+from plumber_core.crash import crash_point
 from plumber_core.errors import StartupError
+from plumber_core.runner.disk import DISK, Disk
 
 FILE_NAME = "session.json"
 
 
 class SessionChain:
-    """Incarnation number, last session's token and last known epoch, in one 0600 file of the state folder.
+    """Incarnation number, last session's token, last known epoch and the folder's own name, in one 0600 file of it.
 
     Every change is on disk before the call returns: a number or token that was sent must never be sent again
     by an older memory.
     """
 
-    def __init__(self, state_dir: Path) -> None:
-        self._path = state_dir / FILE_NAME
+    def __init__(self, state_dir: Path, disk: Disk = DISK) -> None:
+        self._path = str(state_dir / FILE_NAME)
+        self._disk = disk
         self.incarnation = 0
         self.token: str | None = None
         self.epoch: int | None = None
+        self.install = ""
 
     def load(self) -> None:
         """Read the file; only the state folder's one link may do so, else it is old before it is used.
@@ -31,43 +35,49 @@ class SessionChain:
             StartupError: it cannot be read; to go on without it would look like an agent that lost its memory.
         """
         try:
-            stored = json.loads(self._path.read_bytes())
+            stored = json.loads(self._disk.read_file(self._path))
             self.incarnation = int(stored["incarnation"])
             self.token, self.epoch = stored["token"], stored["epoch"]
+            self.install = str(stored.get("install", ""))
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StartupError(reason=f"{self._path} is damaged: {error}") from error
 
-    def next_incarnation(self) -> int:
-        """Return a number higher than any that this state folder ever gave out."""
+    def next_incarnation(self, nonce: str) -> int:
+        """Return a number higher than any that this state folder ever gave out; a folder without a name of its own has
+        ``nonce`` for it from now on."""
         self.incarnation += 1
+        self.install = self.install or nonce
         self._write()
+        crash_point("link.incarnation_written")
         return self.incarnation
 
     def remember(self, token: str, epoch: int) -> None:
         """Keep a new session's token and epoch."""
         self.token, self.epoch = token, epoch
         self._write()
+        crash_point("link.session_written")
 
     def _write(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        content = {"incarnation": self.incarnation, "token": self.token, "epoch": self.epoch}
-        write_durably(self._path, json.dumps(content).encode())
+        self._disk.make_folder(self._path.rpartition("/")[0])
+        names = ("incarnation", "token", "epoch", "install")
+        content = {name: getattr(self, name) for name in names}
+        write_durably(self._path, json.dumps(content).encode(), self._disk)
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path | str, content: bytes, disk: Disk = DISK) -> None:
     """Replace ``path`` by a 0600 file with ``content``: after a crash there is the old file or the new one."""
-    draft = path.with_name(f".{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    folder, _, name = str(path).rpartition("/")
+    draft = f"{folder}/.{name}.new"
+    fd = disk.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
-        os.fsync(folder)
+        disk.restrict(fd)
+        view = memoryview(content)
+        while view:
+            view = view[disk.write(fd, view) :]
+        disk.fsync(fd)
     finally:
-        os.close(folder)
+        disk.close(fd)
+    disk.rename(draft, str(path))
+    disk.sync_folder(folder or ".")

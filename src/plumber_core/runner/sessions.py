@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from plumber_core.model.limits import permit_ttl
 from plumber_core.protocol.messages import (
+    DISK_PRESSURE,
     Ask,
     Assignment,
     Cancel,
     Delivery,
     ExecutorInfo,
     Goodbye,
+    Load,
     LogEnd,
     Renew,
     Renewed,
@@ -23,15 +24,18 @@ from plumber_core.protocol.messages import (
     Welcome,
 )
 from plumber_core.protocol.peer import Disconnected, Peer, SessionOver
+from plumber_core.runner.acceptance import Acceptance
 from plumber_core.runner.assignments import Assignments
 from plumber_core.runner.attempts import Attempts, Tracked
-from plumber_core.runner.clock import boottime
+from plumber_core.runner.backoff import Backoff
 from plumber_core.runner.commands import Surroundings
+from plumber_core.runner.load import LoadGauge
 from plumber_core.runner.permits import Permits
 from plumber_core.runner.scope import TaskScope
 from plumber_core.runner.slots import Slots
 from plumber_core.runner.supervision import SupervisorClient
 from plumber_core.runner.uploads import Courier, Line, Pace
+from plumber_core.runner.world import WORLD, World
 
 ANSWER_WITHIN = 10.0
 """Seconds; with a heartbeat a second a dead connection is noticed within 12."""
@@ -55,13 +59,16 @@ class Bench:
     slots: Slots
     boot_id: str
     executors: Callable[[], tuple[ExecutorInfo, ...]]
+    acceptance: Acceptance
+    world: World = WORLD
+    load: Callable[[], Load | None] = lambda: None
 
 
 class Session:
     """``opened`` is when the greeting was sent (boot clock); permits count from it as renewal number 0."""
 
     def __init__(self, bench: Bench, peer: Peer, welcome: Welcome, around: Surroundings, opened: float) -> None:
-        self._bench = bench
+        self._bench, self._clock = bench, bench.world.clock
         self._welcome = welcome
         self._heartbeat = welcome.heartbeat
         self._scope = TaskScope()
@@ -76,10 +83,12 @@ class Session:
             scope=self._scope,
             next=self.deliver,
             pace=Pace(),
+            world=bench.world,
         )
-        self._work = Assignments(self._line, self._permits, bench.slots, around)
+        self._work = Assignments(self._line, self._permits, bench.slots, bench.acceptance, around)
         self._couriers: set[str] = set()
         self._announced = bench.executors()
+        self._gauge = LoadGauge(bench.load, self._clock.boottime)
         self.proven = False
         """Whether the server has answered a renewal."""
 
@@ -121,18 +130,23 @@ class Session:
     def attend(self, tracked: Tracked) -> None:
         """See to it that the server hears what is new of an attempt."""
         attempt = tracked.attempt
-        if attempt in self._couriers:
+        if attempt in self._couriers or self._scope.closed:
             return
         if tracked.state == "void":
             self._couriers.add(attempt)
             self._scope.start(self._work.prove(attempt, "void"))
         elif tracked.ended or tracked.log_end or tracked.settled:
             self._couriers.add(attempt)
-            self._scope.start(self._carry(tracked))
+            courier = Courier(self._line, tracked)
+            courier.begin()
+            self._scope.start(self._carry(courier, tracked))
 
-    async def _carry(self, tracked: Tracked) -> None:
-        if await Courier(self._line, tracked).run():
-            self._couriers.discard(tracked.attempt)
+    async def _carry(self, courier: Courier, tracked: Tracked) -> None:
+        backoff = Backoff(self._bench.world.chance)
+        while not await courier.run():
+            await asyncio.sleep(backoff.next())
+            courier = Courier(self._line, tracked)
+        self._couriers.discard(tracked.attempt)
 
     def _learn_end(self, end: LogEnd) -> None:
         tracked = self._bench.attempts.find(end.attempt)
@@ -151,25 +165,39 @@ class Session:
         beat = 0
         while True:
             beat += 1
-            sent = boottime()
+            sent = self._clock.boottime()
             self._permits.sent(beat, sent)
             self._take(await self._exchange(beat))
             self.proven = True
             # Agents that greeted together must not renew together for ever.
-            pause = self._heartbeat * (random.uniform(0.5, 1.0) if beat == 1 else 1.0)
-            await asyncio.sleep(max(0.0, pause - (boottime() - sent)))
+            pause = self._heartbeat * (self._bench.world.chance.uniform(0.5, 1.0) if beat == 1 else 1.0)
+            await asyncio.sleep(max(0.0, pause - (self._clock.boottime() - sent)))
 
     async def _exchange(self, beat: int) -> Renewed:
         line, executors = self._line, self._bench.executors()
         news = None if executors == self._announced else executors
-        message = Renew(line.session, beat, line.epoch, self._bench.attempts.held(), news)
+        self._bench.acceptance.look()
+        refuses = self._bench.acceptance.refuses
+        if refuses == DISK_PRESSURE:
+            await self._make_room()
+        load = self._gauge.news()
+        message = Renew(line.session, beat, line.epoch, self._bench.attempts.held(), news, refuses, load)
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 renewed = await line.peer.renew(message)
         except TimeoutError:
             raise Disconnected("no answer to a heartbeat") from None
         self._announced = executors
+        self._gauge.told(load)
         return renewed
+
+    async def _make_room(self) -> None:
+        """Have all that the server has already taken off the disk."""
+        self._bench.supervisor.make_room()
+        for tracked in self._bench.attempts:
+            if tracked.occupies and (tracked.durable or 0) > tracked.trimmed:
+                tracked.trimmed = tracked.durable or 0
+                await self._bench.supervisor.trim(tracked.attempt, tracked.trimmed, now=True)
 
     def _take(self, renewed: Renewed) -> None:
         if renewed.epoch != self._line.epoch:
@@ -177,5 +205,12 @@ class Session:
         if renewed.heartbeat != self._heartbeat:
             self._heartbeat = renewed.heartbeat
             self._permits.ttl = permit_ttl(renewed.heartbeat)
+        self._tell_recorded(renewed.recorded)
         for delivery in renewed.deliveries:
             self.deliver(delivery)
+
+    def _tell_recorded(self, beat: int) -> None:
+        """Have commands that must not outlive a long silence go on."""
+        sent = self._permits.sent_at(beat)
+        if sent is not None and self._bench.attempts.any_counts_renewals():
+            self._bench.supervisor.renewed(sent)

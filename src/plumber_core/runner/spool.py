@@ -4,15 +4,13 @@ The file's length is the log's offset, so any reader can follow it by path. A wr
 tried again; until it went through the log counts as full, and nobody reads the command's pipes.
 """
 
-# The supervisor does not load pathlib: memory.
-# ruff: noqa: PTH108
 from __future__ import annotations
 
-import contextlib
 import os
+from collections.abc import Callable
 
 from plumber_core.protocol.frames import HEADER, MAX_FRAME, STREAM_NAMES
-from plumber_core.runner import disk
+from plumber_core.runner.disk import DISK, Disk
 
 GIVE_BACK = 8 * 1024 * 1024
 """Acknowledged bytes that are freed at once: each time costs a sync of the journal."""
@@ -20,15 +18,29 @@ _BLOCK = 4096
 
 
 class LogFile:
-    """An attempt's open log. ``end`` counts whole frames in the file, ``acked`` what the server has."""
+    """An attempt's log, a file from its first byte on. ``end`` counts its whole frames, ``acked`` what the server has.
 
-    def __init__(self, path: str, cap: int) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    Args:
+        path: where it lies.
+        cap: bytes that the server does not have from which on it is full.
+        disk: the machine's.
+        make: puts an empty file at the path.
+    """
+
+    def __init__(self, path: str, cap: int, disk: Disk = DISK, make: Callable[[str], None] = lambda path: None) -> None:
+        self._path, self._disk, self._make = path, disk, make
+        self._fd: int | None = None
         self.cap = cap
         self.end = self.acked = 0
         self._freed = 0
         self._rest = b""
         self._rest_end = 0
+
+    def _opened(self) -> int:
+        if self._fd is None:
+            self._make(self._path)
+            self._fd = self._disk.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+        return self._fd
 
     @property
     def blocked(self) -> bool:
@@ -45,7 +57,7 @@ class LogFile:
         header = HEADER.pack(stream, min(milliseconds, 0xFFFFFFFF), len(data))
         total = len(header) + len(data)
         try:
-            written = os.writev(self._fd, (header, data))
+            written = self._disk.writev(self._opened(), (header, data))
         except OSError:
             written = 0
         if written == total:
@@ -58,55 +70,52 @@ class LogFile:
         """Try again what the disk refused; say whether nothing is left of it."""
         while self._rest:
             try:
-                self._rest = self._rest[os.write(self._fd, self._rest) :]
+                self._rest = self._rest[self._disk.write(self._opened(), self._rest) :]
             except OSError:
                 return False
             if not self._rest:
                 self.end = self._rest_end
         return True
 
-    def acknowledge(self, end: int) -> int:
-        """Note that the server has all below ``end``; return up to where disk may be given back, or 0."""
+    def acknowledge(self, end: int, at_once: bool) -> int:
+        """Note that the server has all below ``end``; return up to where disk may be given back, or 0.
+
+        ``at_once`` says that little is worth the while, too.
+        """
         self.acked = max(self.acked, min(end, self.end))
         aligned = self.acked // _BLOCK * _BLOCK
-        return aligned if aligned - self._freed >= GIVE_BACK else 0
+        return aligned if aligned - self._freed >= (_BLOCK if at_once else GIVE_BACK) else 0
 
     def give_back(self, end: int) -> None:
         """Free the disk below ``end``; never raises, the bytes merely stay."""
         try:
-            disk.give_back(self._fd, self._freed, end - self._freed)
+            self._disk.give_back(self._opened(), self._freed, end - self._freed)
         except OSError:
             return
         self._freed = end
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._fd)
+        if self._fd is not None:
+            self._disk.close(self._fd)
 
 
-def whole_end(path: str, start: int) -> int:
+def whole_end(path: str, start: int, disk: Disk = DISK) -> int:
     """Return the end of the last whole frame of a log whose bytes below the frame boundary ``start`` may be freed."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = disk.open(path, os.O_RDONLY)
     except OSError:
         return 0
     try:
-        return _walk(fd, start, os.fstat(fd).st_size)
+        return _walk(disk, fd, start, disk.size(fd))
     finally:
-        os.close(fd)
+        disk.close(fd)
 
 
-def _walk(fd: int, position: int, size: int) -> int:
+def _walk(disk: Disk, fd: int, position: int, size: int) -> int:
     while position + HEADER.size <= size:
-        stream, _, length = HEADER.unpack(os.pread(fd, HEADER.size, position))
+        stream, _, length = HEADER.unpack(disk.pread(fd, HEADER.size, position))
         if stream not in STREAM_NAMES or length > MAX_FRAME or position + HEADER.size + length > size:
             break
         position += HEADER.size + length
     return min(position, size)
-
-
-def discard(folder: str, attempt: str) -> None:
-    """Remove an attempt's files; never raises, what stays is only disk."""
-    for suffix in (".log", ".out", ".script"):
-        with contextlib.suppress(OSError):
-            os.unlink(f"{folder}/{attempt}{suffix}")

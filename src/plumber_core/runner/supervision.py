@@ -9,14 +9,26 @@ import asyncio
 import base64
 import contextlib
 import os
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from plumber_core.crash import crash_point
 from plumber_core.errors import LinkBusy, SpoolUnwritable, SupervisorGone, Unavailable
 from plumber_core.runner.clock import boottime
-from plumber_core.runner.launch import START_LIMIT, connect, lock_link, prepare_folder, start_supervisor
+from plumber_core.runner.disk import DISK, Disk
+from plumber_core.runner.kept import MOST_BYTES
+from plumber_core.runner.launch import LAUNCHER, START_LIMIT, Launcher
+from plumber_core.runner.records import (
+    Command,
+    Exited,
+    ExitInfo,
+    Grew,
+    Record,
+    Started,
+    SupervisorEvent,
+    record_from,
+)
 from plumber_core.runner.wire import SPOOL_NAME, Decoder, Message, encode
 
 __all__ = [
@@ -40,93 +52,18 @@ _RELEASE_WITHIN = 0.02
 """Seconds for which a release waits for another message to go along with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What the supervisor runs. ``env`` is the whole environment; the supervisor adds PLUMBER_ATTEMPT and
-    PLUMBER_OUTPUT. ``path`` is the folder to start in (the root folder if None), durations are seconds."""
-
-    argv: tuple[str, ...]
-    env: dict[str, str]
-    path: str | None = None
-    timeout: float | None = None
-    idle_timeout: float | None = None
-    grace: float = 10.0
-    stdin: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ExitInfo:
-    """How an attempt ended. ``exit_code`` is None when a signal ended it or nobody saw the end; ``error`` is a code
-    (``path_missing not_a_directory permission_denied cannot_start timeout idle_timeout supervisor_died rebooted
-    journal_damaged``) with ``detail`` beside it. ``orphans`` counts processes that were left running."""
-
-    state: Literal["succeeded", "failed", "timed_out", "cancelled", "unknown"]
-    exit_code: int | None = None
-    signal: int | None = None
-    error: str | None = None
-    detail: str = ""
-    duration: float = 0.0
-    orphans: int = 0
-    oom: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One attempt as the journal knows it. ``meta`` is what was given at the spawn, ``log_end`` counts the bytes of
-    its log's whole frames."""
-
-    attempt: str
-    state: Literal["spawning", "running", "exited", "void", "unknown"]
-    boot_id: str
-    log_end: int
-    exit: ExitInfo | None
-    meta: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The command of an attempt runs."""
-
-    attempt: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Grew:
-    """An attempt's log now reaches ``end``."""
-
-    attempt: str
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Exited:
-    """An attempt ended, or could not be started; its log is complete."""
-
-    attempt: str
-    record: Record
-
-
-SupervisorEvent = Started | Grew | Exited
-
-
-def record_from(view: Message) -> Record:
-    """Read a record as the supervisor sends it."""
-    ended = ExitInfo(**view["exit"]) if view["exit"] else None
-    return Record(**{**view, "exit": ended})
-
-
 class SupervisorClient:
     """One link's connection to the supervisor of a state folder. Made by ``attach``."""
 
-    def __init__(self, folder: Path, lock: int) -> None:
+    def __init__(self, folder: Path, launcher: Launcher, disk: Disk) -> None:
         self._spool = folder / SPOOL_NAME
-        self._lock = lock
+        self._launcher, self._disk = launcher, disk
+        self._unlock: Callable[[], None] | None = launcher.lock(folder)
         self._transport: asyncio.Transport | None = None
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._last = 0
-        self._events: asyncio.Queue[Started | Exited | str | None] = asyncio.Queue()
-        self._grown: dict[str, int] = {}
+        self._unheard: list[SupervisorEvent] = []
+        self._heard: Callable[[SupervisorEvent], None] = self._unheard.append
         self._over = asyncio.Event()
         self._released = b""
         self._leaving = False
@@ -135,25 +72,39 @@ class SupervisorClient:
         self.number = 0
         """The number of this attachment: rises with each, forever."""
         self.boot_id = ""
+        self.version = ""
+        """The supervisor's release, which may be another one than ours."""
 
     @classmethod
-    async def attach(cls, state_dir: Path, *, idle_exit: float = 30.0, spool_cap: int = SPOOL_CAP) -> SupervisorClient:
+    async def attach(
+        cls,
+        state_dir: Path,
+        *,
+        idle_exit: float = 30.0,
+        spool_cap: int = SPOOL_CAP,
+        keep: int = MOST_BYTES,
+        launcher: Launcher = LAUNCHER,
+        disk: Disk = DISK,
+    ) -> SupervisorClient:
         """Become the one link of ``state_dir``, starting a supervisor when none answers.
 
         Args:
             state_dir: the agent's state folder; made when missing.
             idle_exit: seconds for which the supervisor stays when it has neither link nor command.
             spool_cap: bytes of one attempt's log that may wait for ``trim`` before its command has to wait too.
+            keep: bytes of disk that forgotten attempts may still take, so that they can be told again.
+            launcher: how supervisors are started and reached.
+            disk: the machine's.
 
         Raises:
             LinkBusy: another link holds it.
             Unavailable: no supervisor could be started or reached.
         """
-        folder = prepare_folder(state_dir)
-        client = cls(folder, lock_link(folder))
+        folder = launcher.prepare(state_dir)
+        client = cls(folder, launcher, disk)
         try:
             async with asyncio.timeout(2 * START_LIMIT):
-                await client._reach(folder, idle_exit, spool_cap)
+                await client._reach(folder, {"idle_exit": idle_exit, "spool_cap": spool_cap, "keep": keep})
         except TimeoutError:
             await client.detach()
             raise Unavailable(reason="the supervisor does not answer") from None
@@ -162,36 +113,49 @@ class SupervisorClient:
             raise
         return client
 
-    async def _reach(self, folder: Path, idle_exit: float, spool_cap: int) -> None:
+    async def _reach(self, folder: Path, wishes: Message) -> None:
         while True:
-            connection = connect(folder)
-            if connection is None:
-                await asyncio.to_thread(start_supervisor, folder, idle_exit)
-                connection = connect(folder)
-            if connection is not None:
-                connection.setblocking(False)
-                loop = asyncio.get_running_loop()
-                await loop.create_unix_connection(lambda: _Wire(self), sock=connection)
+            reached = await self._launcher.connect(folder, lambda: _Wire(self))
+            if not reached:
+                await self._launcher.start(folder, wishes["idle_exit"])
+                reached = await self._launcher.connect(folder, lambda: _Wire(self))
+            if reached:
                 with contextlib.suppress(SupervisorGone):  # it was just leaving: start the next one
-                    return self._welcome(await self._ask("attach", idle_exit=idle_exit, spool_cap=spool_cap))
+                    return self._welcome(await self._ask("attach", **wishes))
                 self._reset()
             await asyncio.sleep(_AGAIN)
 
     def _welcome(self, answer: Message) -> None:
         self.pid, self.number, self.boot_id = answer["pid"], answer["number"], answer["boot_id"]
+        self.version = str(answer.get("release", ""))
 
     def _reset(self) -> None:
         self._over.clear()
-        self._events = asyncio.Queue()
+        self._unheard.clear()
 
     async def inventory(self) -> list[Record]:
         """Return everything the journal knows, without forgotten attempts."""
         return [record_from(view) for view in await self._ask("inventory")]
 
-    async def spawn(
+    async def revive(self, within: float, attempt: str | None = None) -> list[str]:
+        """Have what was forgotten within so many seconds, or one ``attempt`` of it, in the inventory again.
+
+        Returns:
+            What could be taken back. An older supervisor has kept nothing.
+        """
+        # What is being released must be forgotten by then, or it would be once it was looked for.
+        self._send_released()
+        try:
+            return list(await self._ask("revive", within=within, attempt=attempt))
+        except SupervisorGone:
+            raise
+        except Unavailable:
+            return []
+
+    def spawn(
         self, attempt: str, command: Command, *, permit_until: float | None, meta: dict[str, Any]
-    ) -> Literal["spawned", "known", "stale", "failed"]:
-        """Start an attempt's command, once in its life.
+    ) -> Awaitable[Literal["spawned", "known", "stale", "failed"]]:
+        """Start an attempt's command, once in its life; it is asked for at once, awaited or not.
 
         Args:
             attempt: its id: letters, digits, ``_ . -``.
@@ -216,9 +180,10 @@ class SupervisorClient:
             "idle_timeout": command.idle_timeout,
             "grace": command.grace,
             "stdin": base64.b64encode(command.stdin).decode() if command.stdin else None,
+            "stop_after": command.stop_after,
+            "renewed": command.renewed,
         }
-        answer = await self._ask("spawn", attempt=attempt, command=fields, permit_until=permit_until, meta=meta)
-        return cast(Literal["spawned", "known", "stale", "failed"], answer)
+        return self._ask("spawn", attempt=attempt, command=fields, permit_until=permit_until, meta=meta)
 
     async def void(self, attempt: str) -> Literal["void", "known"]:
         """Make sure, durably, that an attempt will never run: ``void``; or ``known``: it has another record.
@@ -237,7 +202,8 @@ class SupervisorClient:
         await self._ask("cancel", attempt=attempt, grace=grace, kill=kill)
 
     async def forget(self, attempt: str) -> None:
-        """Remove an ended attempt's log and record; a tombstone stays for a day.
+        """Move an ended attempt out of the inventory; a tombstone stays for a day, and record and log as long as
+        there is room for them.
 
         Raises: Unavailable (it still runs), SpoolUnwritable, SupervisorGone.
         """
@@ -257,10 +223,25 @@ class SupervisorClient:
             self._transport.write(self._released)
         self._released = b""
 
-    async def trim(self, attempt: str, end: int) -> None:
+    async def trim(self, attempt: str, end: int, *, now: bool = False) -> None:
         """Say that the server has all of an attempt's log below ``end``, a frame's first byte: the disk under it may
-        be given back, and a command that waits for room goes on."""
-        self._send({"do": "trim", "attempt": attempt, "end": end})
+        be given back (``now``: however little it is), and a command that waits for room goes on."""
+        self._send({"do": "trim", "attempt": attempt, "end": end, "now": now})
+
+    def make_room(self) -> None:
+        """Have the disk given back that settled attempts still take, in case somebody asks for them.
+
+        Raises: SupervisorGone.
+        """
+        self._send({"do": "make_room"})
+
+    def renewed(self, at: float) -> None:
+        """Say when (boot clock) the newest renewal that the control plane has recorded was sent: commands with
+        ``stop_after`` count from it.
+
+        Raises: SupervisorGone.
+        """
+        self._send({"do": "renewed", "at": at})
 
     async def durable_now(self, wanted: bool) -> None:
         """Have each exit made durable before it is told (while the server is away), or within 20 ms.
@@ -269,33 +250,32 @@ class SupervisorClient:
         """
         await self._ask("durable", now=wanted)
 
-    async def events(self) -> AsyncIterator[SupervisorEvent]:
-        """Yield what happens, for one reader; a log's growth is told by its newest end only.
+    async def follow(self, heard: Callable[[SupervisorEvent], None]) -> None:
+        """Have ``heard`` told what happens the moment it is known here, and what has happened since ``attach``.
 
         Ends after ``detach`` or ``shutdown``.
 
         Raises:
             SupervisorGone: the supervisor died.
         """
-        while (event := await self._events.get()) is not None:
-            if isinstance(event, str):
-                yield Grew(event, self._grown.pop(event))
-            else:
-                yield event
-        self._events.put_nowait(None)
+        unheard, self._unheard = self._unheard, []
+        self._heard = heard
+        for event in unheard:
+            heard(event)
+        await self._over.wait()
         if not self._leaving:
             raise SupervisorGone
 
     def read_log(self, attempt: str, offset: int, limit: int) -> bytes:
         """Return at most ``limit`` bytes of an attempt's log from ``offset`` on; the last frame may be cut."""
         try:
-            fd = os.open(self._spool / f"{attempt}.log", os.O_RDONLY | os.O_CLOEXEC)
+            fd = self._disk.open(f"{self._spool}/{attempt}.log", os.O_RDONLY)
         except FileNotFoundError:
             return b""
         try:
-            return os.pread(fd, limit, offset)
+            return self._disk.pread(fd, limit, offset)
         finally:
-            os.close(fd)
+            self._disk.close(fd)
 
     def output_file(self, attempt: str) -> Path:
         """Return the file that the attempt's command knows as ``$PLUMBER_OUTPUT``."""
@@ -325,9 +305,9 @@ class SupervisorClient:
         self._send_released()
         if self._transport is not None:
             self._transport.close()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        if self._unlock is not None:
+            self._unlock()
+            self._unlock = None
 
     def _send(self, message: Message) -> None:
         if self._transport is None or self._over.is_set():
@@ -335,12 +315,18 @@ class SupervisorClient:
         # The message first: a start must not wait until somebody has tidied up.
         data, self._released = encode(message) + self._released, b""
         self._transport.write(data)
+        crash_point(f"link.{message['do']}_asked")
 
-    async def _ask(self, verb: str, **arguments: Any) -> Any:
+    def _ask(self, verb: str, **arguments: Any) -> asyncio.Future[Any]:
+        future = asyncio.get_running_loop().create_future()
         self._last += 1
-        self._send({"id": self._last, "do": verb, **arguments})
-        future = self._asked[self._last] = asyncio.get_running_loop().create_future()
-        return await future
+        try:
+            self._send({"id": self._last, "do": verb, **arguments})
+        except SupervisorGone as error:
+            future.set_exception(error)
+        else:
+            self._asked[self._last] = future
+        return future
 
     def _connected(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -362,18 +348,15 @@ class SupervisorClient:
     def _happened(self, message: Message) -> None:
         event = message["event"]
         if event == "grew":
-            if message["attempt"] not in self._grown:
-                self._events.put_nowait(message["attempt"])
-            self._grown[message["attempt"]] = message["end"]
+            self._heard(Grew(message["attempt"], message["end"]))
         elif event == "started":
-            self._events.put_nowait(Started(message["attempt"], message["pid"]))
+            self._heard(Started(message["attempt"], message["pid"]))
         elif event == "exited":
             record = record_from(message["record"])
-            self._events.put_nowait(Exited(record.attempt, record))
+            self._heard(Exited(record.attempt, record))
 
     def _lost(self) -> None:
         self._over.set()
-        self._events.put_nowait(None)
         for future in self._asked.values():
             if not future.done():
                 future.set_exception(SupervisorGone())

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import socket
-import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from plumber_core.crash import crash_point
 from plumber_core.runner.attempt import Running
+from plumber_core.runner.beginnings import Beginnings
 from plumber_core.runner.book import Book
 from plumber_core.runner.channel import Channel
-from plumber_core.runner.clock import boot_id, boottime
-from plumber_core.runner.crash import crash_point
 from plumber_core.runner.custody import Custody
 from plumber_core.runner.journal import NOBODY, encode_record
+from plumber_core.runner.keeper import Keeper
+from plumber_core.runner.kept import MOST_BYTES
+from plumber_core.runner.machine import Machine
 from plumber_core.runner.process import CannotStart
-from plumber_core.runner.proctree import look
-from plumber_core.runner.reactor import Reactor
 from plumber_core.runner.recovery import recover
 from plumber_core.runner.requests import Refusal, checked, named
-from plumber_core.runner.spool import discard
 from plumber_core.runner.wire import JOURNAL_NAME, SPOOL_NAME, WIRE_VERSION, Message
+from plumber_core.version import __version__
+
+if TYPE_CHECKING:
+    import socket
 
 PERMIT_SLACK = 1.0
 """Seconds that may pass between the receipt of a permit that is still good and the start."""
@@ -44,69 +45,90 @@ class Supervisor:
         folder: the agent's state folder, absolute.
         listener: the bound unix socket.
         idle_exit: seconds to stay without link and command, until a link says otherwise.
+        machine: its clock, disk and processes.
 
     Raises:
         OSError: the journal cannot be read or written.
     """
 
-    def __init__(self, folder: str, listener: socket.socket, idle_exit: float) -> None:
+    def __init__(self, folder: str, listener: socket.socket, idle_exit: float, machine: Machine) -> None:
         self._spool = f"{folder}/{SPOOL_NAME}"
-        self._boot = boot_id()
-        self._book = Book(f"{folder}/{JOURNAL_NAME}")
-        self._reactor = Reactor(self._reap)
-        self._custody = Custody(self._reactor, self._spool, self._grew, self._reaped, self._ended)
+        self._clock, self._disk, self._processes = machine
+        self._boot = self._clock.boot_id()
+        self._book = Book(f"{folder}/{JOURNAL_NAME}", self._disk, self._clock)
+        self._reactor = self._processes.reactor(self._reap)
+        self._custody = Custody(self._reactor, folder, machine, self._grew, self._reaped, self._ended)
+        self._beginnings = Beginnings(self._book)
         self._link: Channel | None = None
         self._cap = SPOOL_CAP
         self._durable_now = self._leaving = False
-        self._idle_exit, self._idle_since = idle_exit, boottime()
+        self._idle_exit, self._idle_since = idle_exit, self._clock.boottime()
         self._grown: dict[str, None] = {}
         self._grew_at = 0.0
         self._unwritten: list[tuple[Running, dict[str, Any]]] = []
-        self._settled: list[str] = []
+        self._keeper = Keeper(self._book, self._custody.spares, self._spool, machine)
         self._verbs: dict[str, Callable[[Message], Any]] = {
             "inventory": self._inventory,
+            "revive": self._keeper.revive,
             "spawn": self._spawn,
             "void": self._void,
             "cancel": self._cancel,
             "forget": self._forget,
             "trim": self._trim,
+            "renewed": self._renewed,
+            "make_room": lambda _: self._keeper.make_room(),
             "durable": self._durable,
             "shutdown": self._shutdown,
         }
         self._listener = listener
         listener.setblocking(False)
         self._reactor.add(listener.fileno(), self._accept)
-        recover(self._book, self._spool, self._boot)
-        signal.signal(signal.SIGTERM, lambda *_: self._shutdown({}))
+        recover(self._book, self._spool, self._boot, self._disk, self._processes)
 
     def run(self) -> None:
         """Serve until there is nothing left to do."""
-        while not self._may_leave():
-            self._reactor.turn(self._next_deadline() - boottime())
-            now = boottime()
-            self._custody.tick(now)
-            self._write_ends()
-            self._tell_growth(now)
-            if self._book.tick(now):
-                self._delete_settled()
-            self._book.compact(busy=bool(self._custody.live))
-        self._book.sync()
-        self._delete_settled()
+        while self.turn():
+            pass
+
+    def turn(self) -> bool:
+        """Wait for something to do and do it; False when there is nothing left to do, ever."""
+        if self._may_leave():
+            self._book.sync()
+            crash_point("supervisor.last_synced")
+            self._keeper.tidy()
+            return False
+        self._reactor.turn(self.deadline() - self._clock.boottime())
+        now = self._clock.boottime()
+        self._custody.tick(now)
+        self._tell_starts(now)
+        self._write_ends()
+        self._tell_growth(now)
+        if self._custody.starved:
+            self._keeper.make_room()
+        if self._book.tick(now):
+            self._keeper.tidy()
+        self._book.compact(busy=bool(self._custody.live))
+        return True
+
+    def leave(self) -> None:
+        """Take no more work: ``run`` returns when the last command has ended."""
+        self._leaving = True
 
     def _reap(self) -> None:
         self._custody.reap()
 
     def _may_leave(self) -> bool:
         if self._custody.live or self._unwritten:
-            self._idle_since = boottime()
+            self._idle_since = self._clock.boottime()
             return False
         if self._leaving:
             return True
-        return self._link is None and boottime() >= self._idle_since + self._idle_exit
+        return self._link is None and self._clock.boottime() >= self._idle_since + self._idle_exit
 
-    def _next_deadline(self) -> float:
-        now = boottime()
-        deadlines = [self._custody.deadline(now), self._book.deadline()]
+    def deadline(self) -> float:
+        """Return when ``turn`` has something to do by itself (boot clock)."""
+        now = self._clock.boottime()
+        deadlines = [self._custody.deadline(now), self._book.deadline(), self._beginnings.deadline()]
         if self._grown:
             deadlines.append(self._grew_at + GREW_EVERY)
         if self._unwritten:
@@ -128,7 +150,7 @@ class Supervisor:
         if channel is self._link:
             self._link = None
             self._durable_now = True
-            self._idle_since = boottime()
+            self._idle_since = self._clock.boottime()
 
     def _asked(self, channel: Channel, message: Message) -> None:
         verb = message.get("do")
@@ -147,12 +169,8 @@ class Supervisor:
             channel.send({"id": message.get("id"), "error": "bad_request", "detail": repr(error)})
         else:
             if "id" in message and answer is not None:
-                channel.send({"id": message["id"], "answer": answer})
-            self._after(message)
-
-    def _after(self, message: Message) -> None:
-        if message.get("do") == "spawn":
-            self._note_start(message["attempt"])
+                # What follows on a start is told soon: the link need not wake up for both.
+                channel.send({"id": message["id"], "answer": answer}, soon=verb == "spawn" and str(answer) == "spawned")
 
     def _tell(self, **message: Any) -> None:
         if self._link is not None:
@@ -171,8 +189,10 @@ class Supervisor:
             previous.close()
         self._idle_exit = message.get("idle_exit", self._idle_exit)
         self._cap = message.get("spool_cap", self._cap)
+        self._book.ledger.kept.limit = message.get("keep", MOST_BYTES)
         self._durable_now = self._leaving = False
-        return {"number": number, "version": WIRE_VERSION, "pid": os.getpid(), "boot_id": self._boot}
+        versions = {"version": WIRE_VERSION, "release": __version__}
+        return {"number": number, "pid": os.getpid(), "boot_id": self._boot, **versions}
 
     # The verbs
 
@@ -191,6 +211,8 @@ class Supervisor:
 
     def _spawn(self, message: Message) -> str:
         """Permit, journal, start: nothing may come between the last look at the permit and the start."""
+        # What should have ended while this process stood still ends first.
+        self._custody.tick(self._clock.boottime())
         attempt, command = named(message), checked(message["command"])
         if self._book.ledger.knows(attempt):
             return "known"
@@ -211,13 +233,21 @@ class Supervisor:
 
     def _too_old(self, message: Message, slack: float) -> bool:
         until = message.get("permit_until")
-        return until is not None and boottime() > until + slack
+        return until is not None and self._clock.boottime() > until + slack
 
     def _stale(self, attempt: str) -> str:
         self._write_void(attempt)
         return "stale"
 
     def _prepare(self, attempt: str, command: dict[str, Any], begin: int) -> Running:
+        try:
+            return self._prepared(attempt, command, begin)
+        except Refusal:
+            if not self._keeper.make_room():
+                raise
+            return self._prepared(attempt, command, begin)
+
+    def _prepared(self, attempt: str, command: dict[str, Any], begin: int) -> Running:
         if not self._book.journal.has_room(len(self._custody.live), begin):
             raise Refusal("spool_unwritable", "no room for the outcome")
         try:
@@ -233,6 +263,7 @@ class Supervisor:
         except OSError as error:
             return self._not_started(run, "cannot_start", error.strerror or str(error))
         crash_point("supervisor.spawned")
+        self._beginnings.add(run)
         return "spawned"
 
     def _not_started(self, run: Running, code: str, detail: str) -> str:
@@ -242,18 +273,11 @@ class Supervisor:
         self._record_end(*self._unwritten[-1])
         return "failed"
 
-    def _note_start(self, attempt: str) -> None:
-        run = self._custody.live.get(attempt)
-        if run is None or run.ticks:
-            return
-        process = look(run.pid)
-        run.ticks = process.ticks if process else 0
-        try:
-            self._book.write({"attempt": attempt, "kind": "started", "pid": run.pid, "ticks": run.ticks})
-        except OSError:
-            self._book.ledger.entries[attempt].state = "running"
-        crash_point("supervisor.started_written")
-        self._tell(event="started", attempt=attempt, pid=run.pid)
+    def _tell_starts(self, now: float) -> None:
+        for run in self._beginnings.due(now):
+            self._custody.settle_in(run)
+            self._beginnings.note(run)
+            self._tell(event="started", attempt=run.attempt, pid=run.pid)
 
     def _void(self, message: Message) -> str:
         attempt = named(message)
@@ -282,26 +306,32 @@ class Supervisor:
         if attempt in self._custody.live:
             raise Refusal("still_running", attempt)
         if attempt in self._book.ledger.entries:
-            self._write({"attempt": attempt, "kind": "forgotten", "at": int(time.time())})
+            self._write({"attempt": attempt, "kind": "forgotten", "at": self._clock.wall()})
             crash_point("supervisor.forgotten_written")
-            self._settled.append(attempt)
+            self._keeper.settled = True
             self._book.sync_soon()
         return True
 
     def _trim(self, message: Message) -> bool:
         attempt = message["attempt"]
-        end = self._custody.acknowledged(attempt, message["end"])
+        end = self._custody.acknowledged(attempt, message["end"], bool(message.get("now")))
         run = self._custody.live.get(attempt)
         if end and run is not None:
             self._write({"attempt": attempt, "kind": "trimmed", "end": run.log.acked}, durable=True)
             crash_point("supervisor.trim_written")
             run.log.give_back(end)
+            crash_point("supervisor.trimmed")
         return True
 
     def _durable(self, message: Message) -> bool:
         self._durable_now = bool(message["now"])
         if self._durable_now:
             self._write(durable=True)
+            crash_point("supervisor.durable_synced")
+        return True
+
+    def _renewed(self, message: Message) -> bool:
+        self._custody.renewed(float(message["at"]))
         return True
 
     def _shutdown(self, message: Message) -> bool:
@@ -331,6 +361,10 @@ class Supervisor:
 
     def _reaped(self, run: Running) -> None:
         """Keep the outcome of a command whose output is still awaited: we might die before it is drained."""
+        if self._beginnings.drop(run.attempt):
+            self._tell(event="started", attempt=run.attempt, pid=run.pid)
+        if run.log.blocked:
+            return  # bytes that the disk refuses would be lost with us, and the log would seem to be whole
         try:
             self._book.write({"attempt": run.attempt, "kind": "reaped", "exit": run.result()})
         except OSError:
@@ -340,6 +374,7 @@ class Supervisor:
 
     def _ended(self, run: Running, result: dict[str, Any]) -> None:
         self._grown.pop(run.attempt, None)
+        self._beginnings.drop(run.attempt)
         self._unwritten.append((run, result))
         self._write_ends()
 
@@ -356,14 +391,9 @@ class Supervisor:
                 crash_point("supervisor.exit_written")
             if self._durable_now:
                 self._book.sync()
+                crash_point("supervisor.end_synced")
         except OSError:
+            self._keeper.make_room()
             return False
         self._book.sync_soon()
         return True
-
-    def _delete_settled(self) -> None:
-        """Remove the files of forgotten attempts, now that their exits are durable."""
-        for attempt in self._settled:
-            discard(self._spool, attempt)
-            crash_point("supervisor.files_deleted")
-        self._settled.clear()

@@ -20,6 +20,7 @@ import fcntl
 import signal
 import socket
 
+from plumber_core.runner.machine import this_machine
 from plumber_core.runner.supervisor import Supervisor
 from plumber_core.runner.wire import SOCKET_NAME, SPOOL_NAME, SUPERVISOR_LOCK
 
@@ -43,7 +44,8 @@ def main(folder: str, idle_exit: float) -> None:
     os.makedirs(f"{folder}/{SPOOL_NAME}", mode=0o700, exist_ok=True)
     listener = listen(folder)
     os.umask(usual)
-    supervisor = Supervisor(folder, listener, idle_exit)
+    supervisor = Supervisor(folder, listener, idle_exit, this_machine())
+    signal.signal(signal.SIGTERM, lambda *_: supervisor.leave())
     os.write(1, b"ready\n")
     let_go_of_output()
     supervisor.run()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from plumber_core.crash import crash_point
 from plumber_core.errors import PlumberError, SpoolUnwritable, Unavailable
 from plumber_core.model.limits import MAX_REPORT_TAIL
 from plumber_core.protocol.frames import HEADER, MAX_CHUNK, MAX_FRAME, whole_length
@@ -17,6 +17,8 @@ from plumber_core.runner.attempts import Attempts, Tracked
 from plumber_core.runner.outcomes import outcome_of
 from plumber_core.runner.scope import TaskScope
 from plumber_core.runner.supervision import SupervisorClient
+from plumber_core.runner.torn import frames_left, sure_length
+from plumber_core.runner.world import World
 
 TRIM_STEP = 4 * 1024 * 1024
 """Acknowledged bytes after which the supervisor hears of it."""
@@ -58,10 +60,11 @@ class Line:
     scope: TaskScope
     next: Callable[[Assignment], None]
     pace: Pace
+    world: World
 
 
 class Courier:
-    """Carries one attempt's news for one session; the next session starts a new one from what is durable."""
+    """Carries one attempt's news for one session; whoever comes after it starts from what is durable."""
 
     def __init__(self, line: Line, tracked: Tracked) -> None:
         self._line = line
@@ -70,9 +73,19 @@ class Courier:
         self._flying = 0
         self._turn = 0
         self._lost = False
+        self._asked: tuple[Awaitable[Reported], int] | None = None
+
+    def begin(self) -> None:
+        """Send at once the report of an attempt that has ended and printed little: its agent is idle until then."""
+        tracked = self._tracked
+        open_ = tracked.ended and not tracked.reported and not tracked.settled
+        if open_ and tracked.durable == 0 and tracked.log_end <= MAX_REPORT_TAIL:
+            if tracked.log_end:
+                self._read(0, tracked.log_end)
+            self._asked = self._ask()
 
     async def run(self) -> bool:
-        """Work until the server knows everything, then have the spool removed; False when this session cannot."""
+        """Work until the server knows everything, then have the spool removed; False when a later courier has to."""
         try:
             await self._work()
         except SpoolUnwritable as error:
@@ -80,7 +93,7 @@ class Courier:
         except Unavailable:
             raise
         except PlumberError as error:
-            # The next session tries again; this one has other work to go on with.
+            # Perhaps the server's fault, and a passing one; the session has other work to go on with.
             log.error("%s: the server does not take what became of it: %s", self._tracked.attempt, error)
         else:
             return True
@@ -98,6 +111,7 @@ class Courier:
                 continue
             self._send()
             await tracked.changed.wait()
+        crash_point("link.told_everything")
         self._line.supervisor.release(tracked.attempt)
         self._line.attempts.drop(tracked.attempt)
 
@@ -131,12 +145,14 @@ class Courier:
             self._line.scope.start(self._append(self._sent - len(data), data))
 
     async def _append(self, offset: int, data: bytes) -> None:
-        turn, size, started = self._turn, len(data), time.monotonic()
+        loop = asyncio.get_running_loop()
+        turn, size, started = self._turn, len(data), loop.time()
         sending = self._line.peer.append(LogChunk(self._line.session, self._tracked.attempt, offset, data))
         # The peer alone decides how long the bytes stay in memory.
         del data
         answer = await sending
-        self._line.pace.answered(time.monotonic() - started)
+        crash_point("link.log_answered")
+        self._line.pace.answered(loop.time() - started)
         self._flying -= size
         self._acknowledged(answer.end, turn, offset + size)
 
@@ -160,14 +176,19 @@ class Courier:
         tracked.changed.set()
 
     def _read(self, offset: int, limit: int) -> bytes:
-        """Return whole frames from ``offset`` on, about ``limit`` bytes; nothing when they are gone."""
+        """Return whole frames from ``offset`` on, about ``limit`` bytes; nothing when they are gone, or may be: the
+        machine was started again since, and the disk need not hold what it was told to."""
         read, attempt = self._line.supervisor.read_log, self._tracked.attempt
+        doubtful = self._tracked.boot_id not in ("", self._line.boot_id)
+        whole = frames_left if doubtful else whole_length
         try:
             data = read(attempt, offset, limit)
-            length = whole_length(data)
+            length = whole(data)
             if not length:
                 data = read(attempt, offset, MAX_FRAME + HEADER.size)
-                length = whole_length(data)
+                length = whole(data)
+            if doubtful:
+                length = sure_length(data[:length], offset, read(attempt, offset + length, 1))
         except (OSError, ValueError):
             return b""
         data = data if length == len(data) else data[:length]
@@ -180,21 +201,29 @@ class Courier:
         self._tracked.changed.set()
 
     async def _report(self) -> None:
-        tracked, line = self._tracked, self._line
+        tracked = self._tracked
         if tracked.log_end - self._sent > MAX_REPORT_TAIL:
             self._send()
         if tracked.outcome is None:
             await self._read_to_end()
-            file = line.supervisor.output_file(tracked.attempt)
-            tracked.outcome = outcome_of(tracked, line.boot_id, file)
-        offset, tail = self._tail()
-        answer = await line.peer.report(
-            Report(line.session, tracked.attempt, tracked.outcome, line.epoch, offset, tail)
-        )
+        asking, told = self._asked or self._ask()
+        self._asked = None
+        answer = await asking
+        crash_point("link.report_answered")
         tracked.reported = True
         if answer.next is not None:
-            line.next(answer.next)
-        self._after_report(answer, offset + len(tail))
+            self._line.next(answer.next)
+        self._after_report(answer, told)
+
+    def _ask(self) -> tuple[Awaitable[Reported], int]:
+        """Send the report; return its answer to come, and where the tail ends that it carries."""
+        tracked, line = self._tracked, self._line
+        if tracked.outcome is None:
+            file = line.supervisor.output_file(tracked.attempt)
+            tracked.outcome = outcome_of(tracked, line.boot_id, file, line.world.disk)
+        offset, tail = self._tail()
+        report = Report(line.session, tracked.attempt, tracked.outcome, line.epoch, offset, tail)
+        return line.peer.report(report), offset + len(tail)
 
     def _after_report(self, answer: Reported, told: int) -> None:
         """Take in the answer; ``told`` is where the tail ended, if there was one."""

@@ -1,7 +1,7 @@
 """How the link and its supervisor talk over their unix socket: a length, then one JSON object.
 
 This is version 1 of a small protocol that stays readable for two major versions: a new link adopts an old
-supervisor. The verbs are ``attach inventory spawn void cancel forget trim durable shutdown``.
+supervisor. The verbs are ``attach inventory revive spawn void cancel forget trim make_room renewed durable shutdown``.
 """
 
 from __future__ import annotations

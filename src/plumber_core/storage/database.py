@@ -6,6 +6,7 @@ thread.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -20,18 +21,21 @@ Value = TypeVar("Value")
 
 
 class Database(Protocol):
-    """Each call of ``write``, ``hot`` and ``single`` is one transaction."""
+    """Each call of ``write``, ``hot`` and ``single`` is one transaction. ``counts`` are metrics."""
 
     dialect: str
+    counts: Counter[str]
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
     async def read(self, work: Callable[[Connection], Value]) -> Value: ...
+    async def look(self, work: Callable[[Connection], Value]) -> Value: ...
     async def snapshot(self, work: Callable[[Connection], Value]) -> Value: ...
     async def write(self, work: Callable[[Connection], Value]) -> Value: ...
     async def hot(self, script: Script, parameters: dict[str, Any]) -> bool: ...
     async def single(self, work: Callable[[Connection], Value]) -> Value: ...
     async def migrate(self, upgrade: Callable[[Connection], None]) -> None: ...
+    async def watch(self, on_epoch: Callable[[int], None]) -> None: ...
     async def notify(self, payload: str) -> None: ...
     async def listen(self, heard: Callable[[str], None]) -> None: ...
 
@@ -43,7 +47,7 @@ def connect(database_url: str) -> Database:
         BadDatabaseUrl: not a URL, or neither SQLite nor PostgreSQL.
         MissingExtra: PostgreSQL without its driver.
     """
-    url = _parse(database_url)
+    url = parse_url(database_url)
     backend = url.get_backend_name()
     if backend == "sqlite":
         from plumber_core.storage.dialects.sqlite import SqliteDatabase
@@ -56,7 +60,11 @@ def connect(database_url: str) -> Database:
     raise BadDatabaseUrl(reason=f"{backend} is not supported")
 
 
-def _parse(database_url: str) -> URL:
+def parse_url(database_url: str) -> URL:
+    """Read a database's address.
+
+    Raises: BadDatabaseUrl.
+    """
     try:
         return make_url(database_url)
     except (ArgumentError, ValueError) as error:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 
-from plumber_core.model.states import StepState
+from plumber_core.model.states import Actor, StepEvent
+from plumber_core.storage.guards import FREED, allows, becomes
 from plumber_core.storage.script import Script
 
 _SESSIONS_HOLD = """NOT EXISTS (
     SELECT 1 FROM {rows:starts} LEFT JOIN agents a ON a.id = starts.value->>'agent'
       AND a.id {in:starts.agent} AND a.session = starts.value->>'session' AND a.state = 'active' AND NOT a.conflict
+      AND a.session_epoch = (SELECT epoch FROM meta)
     WHERE starts.value->>'session' IS NOT NULL AND a.id IS NULL)"""
 
 _NEW_ATTEMPTS = """
@@ -38,19 +39,20 @@ SELECT 1 FROM meta WHERE meta.fleet_version = CAST(:fleet_version AS BIGINT)
     writes=(
         """
 INSERT INTO executions (id, task_id, task, revision, state, plan, parameters, requested_by, reason, request_id,
-                        created_at)
-SELECT :execution, CAST(:task_id AS TEXT), :task, CAST(:revision AS BIGINT), 'running', :plan, :parameters,
-       :requested_by, :reason, CAST(:request_id AS TEXT), plumber_now() WHERE {ok}""",
+                        created_at, deadline_at, queue_timeout, ended_at)
+SELECT :execution, CAST(:task_id AS TEXT), :task, CAST(:revision AS BIGINT), :state, :plan, :parameters,
+       :requested_by, :reason, CAST(:request_id AS TEXT), plumber_now(), plumber_now() + CAST(:timeout AS BIGINT),
+       CAST(:queue_timeout AS BIGINT), CASE WHEN :state = 'running' THEN NULL ELSE plumber_now() END WHERE {ok}""",
         """
 INSERT INTO progress (execution_id, stage, remaining, failed, control)
 SELECT :execution, CAST(stages.value->>'stage' AS BIGINT), CAST(stages.value->>'remaining' AS BIGINT), 0, 0
 FROM {rows:stages} WHERE {ok}""",
         """
 INSERT INTO step_executions (id, execution_id, stage, step, lane, agent_id, round, state, spec, attempt_id,
-                             attempt_number, ready_at, started_at)
+                             attempt_number, pool, ready_at, started_at)
 SELECT steps.value->>'id', :execution, CAST(steps.value->>'stage' AS BIGINT), CAST(steps.value->>'step' AS BIGINT),
        CAST(steps.value->>'lane' AS BIGINT), steps.value->>'agent', 0, steps.value->>'state', steps.value->>'spec',
-       steps.value->>'attempt', CAST(steps.value->>'number' AS BIGINT),
+       steps.value->>'attempt', CAST(steps.value->>'number' AS BIGINT), steps.value->>'pool',
        CASE WHEN steps.value->>'state' = 'blocked' THEN NULL ELSE plumber_now() END,
        CASE WHEN steps.value->>'state' = 'running' THEN plumber_now() END
 FROM {rows:steps} WHERE {ok}""",
@@ -74,24 +76,38 @@ SELECT a.id, a.log_end, a.log_end + CAST(:tail_length AS BIGINT), a.log_newlines
 FROM attempts a WHERE a.id = :attempt AND {ok}"""
 _END_STEP = """
 UPDATE step_executions SET state = :state, ended_at = plumber_now() WHERE id = :step AND {ok}"""
+_RETRY_STEP = f"""
+UPDATE step_executions SET state = {becomes(StepEvent.RETRY)}, retries = retries + 1, agent_id = {FREED},
+  ready_at = (SELECT CASE WHEN later.at > soon.at THEN later.at ELSE soon.at END
+    FROM (SELECT plumber_now() + CAST(:delay AS BIGINT) AS at) soon,
+         (SELECT CASE WHEN CAST(:silence AS BIGINT) = 0 THEN 0 ELSE CAST(:silence AS BIGINT) +
+            CASE WHEN COALESCE(heard.last_seen_at, 0) > step_executions.started_at
+              THEN heard.last_seen_at ELSE step_executions.started_at END END AS at
+          FROM agents heard WHERE heard.id = :agent) later)
+WHERE id = :step AND {{ok}}"""
 _COUNT = """
 UPDATE progress SET remaining = remaining - 1, failed = failed + CAST(:failed AS BIGINT)
 WHERE execution_id = :execution AND stage = CAST(:stage AS BIGINT) AND {ok}"""
-_SKIP_LANE = """
-UPDATE step_executions SET state = 'skipped', ended_at = plumber_now()
-WHERE execution_id = :execution AND stage = CAST(:stage AS BIGINT) AND agent_id = :agent AND state = 'blocked'
-  AND {ok}"""
-_SKIP_REST = """
-UPDATE step_executions SET state = 'skipped', ended_at = plumber_now()
-WHERE execution_id = :execution AND stage > CAST(:stage AS BIGINT) AND state = 'blocked' AND {ok}"""
-_START = """
+_OPEN = """
+UPDATE progress SET carried = CAST(:carried AS BIGINT), remaining = CAST(:lanes AS BIGINT), control = control + 1,
+  waits = CAST(:waits AS TEXT), opens_at = plumber_now() + CAST(:pause AS BIGINT)
+WHERE execution_id = :execution AND stage = CAST(:opens AS BIGINT) AND {ok}"""
+_SKIPPED = f"UPDATE step_executions SET state = {becomes(StepEvent.SKIP)}, ended_at = plumber_now()"
+_MAY_SKIP = allows(StepEvent.SKIP, Actor.SERVER)
+_SKIP_LANE = f"""
+{_SKIPPED} WHERE execution_id = :execution AND stage BETWEEN CAST(:stage AS BIGINT) AND CAST(:skip_to AS BIGINT)
+  AND agent_id = :agent AND id <> :step AND {_MAY_SKIP} AND {{ok}}"""
+_SKIP_REST = f"""
+{_SKIPPED} WHERE execution_id = :execution AND stage > CAST(:stage AS BIGINT) AND {_MAY_SKIP} AND {{ok}}"""
+_START = f"""
 UPDATE step_executions SET
-  state = CASE WHEN starts.value->>'session' IS NULL THEN 'ready' ELSE 'running' END,
+  state = CASE WHEN starts.value->>'session' IS NULL
+    THEN {becomes(StepEvent.UNBLOCK)} ELSE {becomes(StepEvent.BIND)} END,
   spec = starts.value->>'spec', attempt_id = starts.value->>'attempt',
   attempt_number = CAST(starts.value->>'number' AS BIGINT), ready_at = plumber_now(),
   started_at = CASE WHEN starts.value->>'session' IS NULL THEN NULL ELSE plumber_now() END
-FROM {rows:starts} WHERE step_executions.id = starts.value->>'id' AND step_executions.id {in:starts.id}
-  AND step_executions.state = 'blocked' AND {ok}"""
+FROM {{rows:starts}} WHERE step_executions.id = starts.value->>'id' AND step_executions.id {{in:starts.id}}
+  AND {allows(StepEvent.UNBLOCK, Actor.SERVER)} AND {{ok}}"""
 _END_EXECUTION = """
 UPDATE executions SET state = COALESCE(CAST(:execution_state AS TEXT), state),
   warnings = warnings + CAST(:warnings AS BIGINT), problem = COALESCE(CAST(:problem AS TEXT), problem),
@@ -99,9 +115,27 @@ UPDATE executions SET state = COALESCE(CAST(:execution_state AS TEXT), state),
 WHERE id = :execution AND {ok}"""
 
 
+_LEADS = """EXISTS (SELECT 1 FROM leases l WHERE l.name = :lease AND l.holder = :holder
+    AND l.term = CAST(:term AS BIGINT))"""
+_FAILED_BETWEEN = "AND p.failed BETWEEN CAST(:failed_low AS BIGINT) AND CAST(:failed_high AS BIGINT)"
+# COALESCE keeps PostgreSQL from the index of unended attempts, which is full of those that have just ended.
+_HANDED_OUT = """
+SELECT 1 FROM step_executions s JOIN attempts a ON a.id = s.attempt_id JOIN agents ag ON ag.id = a.agent_id
+  JOIN progress p ON p.execution_id = s.execution_id AND p.stage = s.stage
+WHERE s.id = :step AND a.id = :attempt AND a.agent_id = :agent AND COALESCE(a.ended_at, 0) = 0
+  AND (CAST(:session AS TEXT) IS NULL OR (ag.session = :session AND ag.state <> 'revoked'
+    AND ag.session_epoch = (SELECT epoch FROM meta)))
+  AND (CAST(:tail_length AS BIGINT) = 0 OR a.log_end = CAST(:tail_offset AS BIGINT))"""
+_WAITS_TOO_LONG = """
+SELECT 1 FROM step_executions s JOIN executions e ON e.id = s.execution_id
+  JOIN progress p ON p.execution_id = s.execution_id AND p.stage = s.stage
+WHERE s.id = :step AND s.ready_at + e.queue_timeout <= plumber_now()"""
+
+
 @functools.cache
 def end_step(
-    sources: Sequence[StepState],
+    event: StepEvent,
+    actor: Actor,
     *,
     tail: bool,
     lane_ends: bool,
@@ -109,29 +143,59 @@ def end_step(
     skip_rest: bool,
     starts: bool,
     execution: bool,
+    retry: bool,
+    leader: bool,
+    counts_failures: bool,
+    opens: bool,
 ) -> Script:
     """Return the script for one kind of ending; only what it needs is in it."""
-    states = ", ".join(f"'{state}'" for state in sources)
     optional = (
         (tail, _TAIL),
         (lane_ends, _COUNT),
+        (opens, _OPEN),
         (skip_lane, _SKIP_LANE),
         (skip_rest, _SKIP_REST),
         (starts, _START),
         (starts, _NEW_ATTEMPTS),
         (execution, _END_EXECUTION),
     )
-    # COALESCE keeps PostgreSQL from the index of unended attempts, which is full of those that have just ended.
-    guard = f"""
-SELECT 1 FROM step_executions s JOIN attempts a ON a.id = s.attempt_id JOIN agents ag ON ag.id = a.agent_id
-  JOIN progress p ON p.execution_id = s.execution_id AND p.stage = s.stage
-WHERE s.id = :step AND a.id = :attempt AND a.agent_id = :agent AND s.state IN ({states}) AND COALESCE(a.ended_at, 0) = 0
-  AND (CAST(:session AS TEXT) IS NULL OR (ag.session = :session AND ag.state <> 'revoked'))
+    handed_out = event is not StepEvent.EXPIRE
+    guard = f"""{_HANDED_OUT if handed_out else _WAITS_TOO_LONG}
+  AND {allows(event, actor, "s")}
   AND p.control = CAST(:control AS BIGINT)
   AND p.remaining BETWEEN CAST(:remaining_low AS BIGINT) AND CAST(:remaining_high AS BIGINT)
-  AND (CAST(:tail_length AS BIGINT) = 0 OR a.log_end = CAST(:tail_offset AS BIGINT))
+  {_FAILED_BETWEEN if counts_failures else ""}
+  {"AND " + _LEADS if leader else ""}
   {"AND " + _SESSIONS_HOLD if starts else ""} {{lock:s, p}}"""
+    ends = [_END_ATTEMPT] if handed_out else []
+    ends.append(_RETRY_STEP if retry else _END_STEP)
     writes = [text for wanted, text in optional if wanted]
     # On SQLite the chunk must be placed before the attempt's end moves.
-    ordered = [w for w in writes if w is _TAIL] + [_END_ATTEMPT, _END_STEP] + [w for w in writes if w is not _TAIL]
+    ordered = [w for w in writes if w is _TAIL] + ends + [w for w in writes if w is not _TAIL]
     return Script(guard, (*ordered, _NEW_EVENTS))
+
+
+_GO_ON = """
+UPDATE progress SET waits = NULL, opens_at = NULL, control = control + 1, remaining = CASE
+  WHEN CAST(:opens AS BIGINT) = CAST(:stage AS BIGINT) THEN CAST(:lanes AS BIGINT) ELSE 0 END
+WHERE execution_id = :execution AND stage = CAST(:stage AS BIGINT) AND {ok}"""
+
+
+@functools.cache
+def open_batch(*, starts: bool, opens: bool, ends: bool) -> Script:
+    """Return the script that ends the wait of a stage; ``opens`` another one, or ``ends`` the execution."""
+    guard = f"""
+SELECT 1 FROM progress p JOIN executions e ON e.id = p.execution_id
+WHERE p.execution_id = :execution AND p.stage = CAST(:stage AS BIGINT) AND p.control = CAST(:control AS BIGINT)
+  AND p.waits IS NOT NULL AND e.state = 'running' AND NOT e.cancel_requested
+  AND (CAST(:forced AS BIGINT) = 1 OR p.opens_at <= plumber_now())
+  {"AND " + _SESSIONS_HOLD if starts else ""} {{lock:p}}"""
+    skips = _SKIP_REST.replace("stage > CAST", "stage >= CAST")
+    optional = (
+        (opens, _OPEN),
+        (ends, skips),
+        (starts, _START),
+        (starts, _NEW_ATTEMPTS),
+        (ends, _END_EXECUTION),
+    )
+    return Script(guard, (_GO_ON, *(text for wanted, text in optional if wanted), _NEW_EVENTS))

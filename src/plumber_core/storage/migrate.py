@@ -10,6 +10,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from plumber_core.errors import SchemaTooNew
+from plumber_core.storage.guards import install_triggers
 
 
 def upgrade(connection: Connection) -> None:
@@ -27,6 +28,7 @@ def upgrade(connection: Connection) -> None:
         except CommandError as error:
             raise SchemaTooNew(found=found, known=scripts.get_current_head()) from error
     command.upgrade(config, "head")
+    install_triggers(connection)
 
 
 def current_revision(connection: Connection) -> str | None:

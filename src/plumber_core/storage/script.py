@@ -33,14 +33,19 @@ class Script:
         assert all("{ok}" in write for write in self.writes), "an unguarded write"
 
     @functools.cached_property
-    def postgresql(self) -> tuple[bytes, tuple[str, ...]]:
-        """The one statement, which counts 1 if the guard held, with the names of its parameters ``$1``, ``$2``, ..."""
+    def named(self) -> str:
+        """PostgreSQL's one statement, which counts 1 if the guard held; parameters are ``:name``."""
         parts = [f"g AS MATERIALIZED ({self.guard})", "moment AS MATERIALIZED (SELECT plumber_now() AS at FROM g)"]
         # One moment for all: a step must not seem to start before the one that it follows has ended.
         writes = [write.replace("plumber_now()", "(SELECT at FROM moment)") for write in self.writes]
         parts += [f"w{n} AS ({write} RETURNING 1)" for n, write in enumerate(writes)]
         whole = macros(f"WITH {', '.join(parts)} SELECT count(*) FROM g", "postgresql")
-        whole = whole.replace("{ok}", "EXISTS (SELECT 1 FROM g)")
+        return whole.replace("{ok}", "EXISTS (SELECT 1 FROM g)")
+
+    @functools.cached_property
+    def postgresql(self) -> tuple[bytes, tuple[str, ...]]:
+        """The same statement, with the names of its parameters ``$1``, ``$2``, ..."""
+        whole = self.named
         names = tuple(dict.fromkeys(_PARAMETER.findall(whole)))
         return _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", whole).encode(), names
 

@@ -57,8 +57,25 @@ meta = Table(
     _count("fleet_version"),
     _count("accepting_since"),
     _time("created_at", required=True),
+    Column("identity", Text),
+    _count("known_until"),
 )
 servers = Table("servers", metadata, Column("id", Text, primary_key=True), _time("seen_at", required=True))
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("term", BigInteger, nullable=False),
+    _time("expires_at", required=True),
+)
+deleted_executions = Table(
+    "deleted_executions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("task", Text, nullable=False),
+    _time("deleted_at", required=True),
+)
 users = Table(
     "users",
     metadata,
@@ -97,6 +114,8 @@ agents = Table(
     _flag("original"),
     _time("created_at", required=True),
     _time("last_seen_at"),
+    Column("load", Double),
+    Column("memory", Double),
     Column("session", Text),
     Column("previous_session", Text),
     _flag("session_used"),
@@ -105,6 +124,16 @@ agents = Table(
     Column("nonce", Text),
     _flag("conflict"),
     Column("boot_id", Text),
+    Column("install", Text),
+)
+target_groups = Table(
+    "target_groups",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("expression", Text, nullable=False),
+    _text("description"),
+    Column("updated_by", Text, nullable=False),
+    _time("updated_at", required=True),
 )
 tasks = Table(
     "tasks",
@@ -157,10 +186,15 @@ executions = Table(
     Column("problem", Text),
     _flag("cancel_requested"),
     _flag("kill_requested"),
+    _count("adopted"),
     Index("ix_executions_task_id_id", "task_id", "id"),
     Index("ix_executions_open", "id", postgresql_where=_OPEN_EXECUTION, sqlite_where=_OPEN_EXECUTION),
     Index("ix_executions_state_id", "state", "id"),
+    Index("ix_executions_requested_by_id", "requested_by", "id"),
+    _time("deadline_at"),
+    _time("queue_timeout"),
 )
+_OPENS = text("opens_at IS NOT NULL")
 progress = Table(
     "progress",
     metadata,
@@ -169,9 +203,16 @@ progress = Table(
     _count("remaining"),
     _count("failed"),
     _count("control"),
+    _count("carried"),
+    Column("waits", Text),
+    _time("opens_at"),
+    Index("ix_progress_opens", "opens_at", postgresql_where=_OPENS, sqlite_where=_OPENS),
 )
 _LIVE = text("state IN (" + ", ".join(f"'{state}'" for state in sorted(LIVE_STEP_STATES)) + ")")
 _READY = text("state = 'ready'")
+_FREE = text("state = 'ready' AND pool IS NOT NULL")
+_CLAIMED = text("state = 'claimed'")
+_RETRY = text("state = 'retry_wait'")
 step_executions = Table(
     "step_executions",
     metadata,
@@ -193,6 +234,18 @@ step_executions = Table(
     UniqueConstraint("execution_id", "step", "agent_id", "round"),
     Index("ix_step_executions_ready", "agent_id", "ready_at", postgresql_where=_READY, sqlite_where=_READY),
     Index("ix_step_executions_live", "agent_id", postgresql_where=_LIVE, sqlite_where=_LIVE),
+    _count("retries"),
+    Index("ix_step_executions_retry", "ready_at", postgresql_where=_RETRY, sqlite_where=_RETRY),
+    Column("pool", Text),
+    Index("ix_step_executions_pool", "pool", "ready_at", postgresql_where=_FREE, sqlite_where=_FREE),
+    Index("ix_step_executions_claimed", "attempt_id", postgresql_where=_CLAIMED, sqlite_where=_CLAIMED),
+)
+pools = Table("pools", metadata, Column("id", Text, primary_key=True), _time("used_at", required=True))
+pool_members = Table(
+    "pool_members",
+    metadata,
+    Column("pool", Text, primary_key=True),
+    Column("agent_id", Text, primary_key=True, index=True),
 )
 _UNENDED = text("ended_at IS NULL")
 attempts = Table(
@@ -223,6 +276,17 @@ attempts = Table(
     Column("outcome", Text),
     Column("late", Text),
     Index("ix_attempts_unended", "agent_id", postgresql_where=_UNENDED, sqlite_where=_UNENDED),
+)
+strays = Table(
+    "strays",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("agent_id", Text, nullable=False),
+    Column("execution_id", Text, nullable=False),
+    _text("task"),
+    _text("step"),
+    _time("seen_at", required=True),
+    Column("outcome", Text),
 )
 log_chunks = Table(
     "log_chunks",

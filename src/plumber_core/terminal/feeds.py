@@ -7,6 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from plumber_core.model.views import AttemptView, LogSlice, StepExecutionView
 from plumber_core.terminal.lines import LineAssembler
@@ -17,7 +18,10 @@ LOG_GRACE = 10.0
 LOG_POLL = 0.2
 ORDER_PATIENCE = 0.25
 """Seconds by which a line may be late for the sake of order."""
+VIEW_PATIENCE = 1.0
+"""Seconds for which an attempt that a hint names waits for the execution to be read: only then its place is known."""
 
+_LATEST = datetime.max.replace(tzinfo=UTC)
 ReadLog = Callable[[str, int], Awaitable[LogSlice]]
 
 
@@ -34,6 +38,10 @@ class Track:
     @property
     def ended(self) -> bool:
         return self.view is not None and self.view.ended_at is not None
+
+
+def _start(track: Track) -> tuple[bool, datetime]:
+    return track.view is None, track.view.started_at if track.view else _LATEST
 
 
 class Order:
@@ -99,7 +107,7 @@ class HostFeed:
         """Show attempts as they come."""
         while True:
             while self._waiting:
-                await self._show(self._waiting.pop(0))
+                await self._show(await self._earliest())
             if self._over:
                 return
             await self._next()
@@ -110,8 +118,20 @@ class HostFeed:
             self._waiting.append(track)
         return track
 
+    async def _earliest(self) -> Track:
+        """Take the attempt that started first: a hint may come before anything is known of silent ones before it."""
+        if all(track.view is None for track in self._waiting):
+            self._refresh()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(VIEW_PATIENCE):
+                    while all(track.view is None for track in self._waiting):
+                        await self._next()
+        track = min(self._waiting, key=_start)
+        self._waiting.remove(track)
+        return track
+
     async def _show(self, track: Track) -> None:
-        await self._begin(track)
+        await self._order.wait_for_turn(track.step.index)
         self._screen.started(track.step)
         complete = await self._drain(track)
         self._screen.lines(track.step, list(track.lines.close()), "")
@@ -120,16 +140,6 @@ class HostFeed:
         self._screen.ended(track.step, track.view, complete)
         if track.ended:
             await self._order.shown(track.step.index)
-
-    async def _begin(self, track: Track) -> None:
-        if track.view is None:
-            # Known by a hint only: what ended before it is not known yet.
-            self._refresh()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ORDER_PATIENCE):
-                    while track.view is None:
-                        await self._next()
-        await self._order.wait_for_turn(track.step.index)
 
     async def _drain(self, track: Track) -> bool:
         """Show the whole log; say whether all of it came."""

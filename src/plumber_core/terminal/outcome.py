@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import signal
+from datetime import datetime
 from typing import Any
 
 from plumber_core.model.states import StepState
 from plumber_core.model.views import AttemptView, StepExecutionView
+from plumber_core.terminal.durations import local_time
 from plumber_core.terminal.language import N_, _
 from plumber_core.terminal.sanitise import sanitise
 from plumber_core.terminal.words import look
 
 REASONS = {
     "no_connection_or_slot": N_("the agent is busy or away"),
+    "inventory": N_("its agent has not told yet what it ran in commits that the database lost; last heard {since}"),
+    "vouch": N_("its agent cannot tell what it ran in commits that the database lost: see plumber agent waive"),
+    "pool_offline": N_("none of the {agents} agents that may run it is online"),
+    "pool_busy": N_("none of the {agents} agents that may run it has taken it yet; {online} of them are online"),
+    "retry": N_("attempt {attempt} of {attempts} at {until}"),
+    "batch_pause": N_("{block} pauses after batch {batch} of {batches} and goes on at {until}"),
+    "batch_go": N_("{block} waits after batch {batch} of {batches} until somebody says go: plumber execution go"),
+    "batch_gate": N_("the gate behind batch {batch} of {batches} decides whether {block} goes on"),
+    "batch_turn": N_("its turn is batch {batch} of {batches}; batch {current} of {block} runs"),
+    "agent_silent": N_("no word from its agent since {since}; still running as far as known"),
+    "cancel_unheard": N_("cancel requested; no word from its agent since {since}"),
 }
 
 TIMEOUTS = {
@@ -27,10 +40,24 @@ def outcome_text(step: StepExecutionView, attempt: AttemptView | None) -> str:
         return ""
     cause = exit_text(attempt)
     word = "" if step.state is StepState.FAILED and cause else _(look(step.state).word)
-    return " · ".join(part for part in (word, cause, _detail(attempt)) if part)
+    return " · ".join(part for part in (word, cause, _detail(attempt), late_text(attempt)) if part)
+
+
+def late_text(attempt: AttemptView) -> str:
+    """Return what was reported after the step had ended otherwise, or an empty string."""
+    if attempt.late is None:
+        return ""
+    code, number = attempt.late.get("exit_code"), attempt.late.get("signal")
+    ended = signal_name(number) if number else "" if code is None else _("exit {code}", code=code)
+    state = str(attempt.late.get("state", ""))
+    known = state in StepState.__members__.values()
+    word = _(look(StepState(state)).word) if known else sanitise(state, colours=False)
+    return _("reported later: {outcome}", outcome=" · ".join(part for part in (word, ended) if part))
 
 
 def _detail(attempt: AttemptView) -> str:
+    if attempt.oom:
+        return _("killed for want of memory")
     detail, error = sanitise(attempt.detail, colours=False), attempt.error or ""
     if error in TIMEOUTS and detail:
         return _(TIMEOUTS[error], limit=detail)
@@ -57,4 +84,11 @@ def waiting_text(waiting: dict[str, Any] | None) -> str:
     if not waiting:
         return ""
     code = str(waiting.get("code", ""))
-    return _(REASONS[code]) if code in REASONS else sanitise(code.replace("_", " "), colours=False)
+    if code not in REASONS:
+        return sanitise(code.replace("_", " "), colours=False)
+    times = {name: _time(waiting.get(name)) for name in ("until", "since")}
+    return _(REASONS[code], **{**waiting, **times})
+
+
+def _time(value: Any) -> str:
+    return local_time(datetime.fromisoformat(value)) if isinstance(value, str) else "?"

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from plumber_core import errors
 from plumber_core.model.sentences import SENTENCES
+from plumber_core.reasons import spoken
 from plumber_core.terminal.console import err
 from plumber_core.terminal.language import _, language
 from plumber_core.terminal.output import safe
@@ -50,10 +51,11 @@ def problem_text(problem: dict[str, Any], source: str) -> Text:
     """Return a problem of a task as ``FILE:LINE:COLUMN: what is wrong``, with what would have been right."""
     line, column = problem.get("line") or "", problem.get("column") or ""
     place = ":".join(str(part) for part in (source, line, column if line else "") if part)
-    text = Text.assemble((f"{place or problem.get('path', '')}: ", "bold"), safe(_told(problem)))
+    told = _told(problem)
+    text = Text.assemble((f"{place or problem.get('path', '')}: ", "bold"), safe(told))
     if nearest := problem.get("nearest"):
         text.append(" " + _("Did you mean {name}?", name=nearest), style="green")
-    elif expected := problem.get("expected"):
+    elif (expected := _arguments(problem).get("expected")) and expected not in told:
         text.append(" " + _("Expected: {what}.", what=expected), style="dim")
     return text
 
@@ -63,7 +65,14 @@ def _told(problem: dict[str, Any]) -> str:
     sentence = SENTENCES.get(problem.get("code", ""))
     if sentence is None:
         return str(problem.get("message", ""))
-    return _(sentence).format_map(_Blanks({"expected": problem.get("expected", "")} | problem.get("arguments", {})))
+    return _(sentence).format_map(_Blanks(_arguments(problem)))
+
+
+def _arguments(problem: dict[str, Any]) -> dict[str, Any]:
+    """Return what fills the sentence; words of ours in the user's language."""
+    phrases = {key: spoken(phrase, language()) for key, phrase in (problem.get("phrases") or {}).items()}
+    given: dict[str, Any] = {"expected": problem.get("expected", "")} | problem.get("arguments", {})
+    return given | {key: told for key, told in phrases.items() if told is not None}
 
 
 class _Blanks(dict[str, Any]):

@@ -14,7 +14,7 @@ from plumber_core.terminal.durations import duration_text, span
 from plumber_core.terminal.gutter import Gutter
 from plumber_core.terminal.language import _, language
 from plumber_core.terminal.lines import Line
-from plumber_core.terminal.outcome import outcome_text
+from plumber_core.terminal.outcome import outcome_text, waiting_text
 from plumber_core.terminal.sanitise import sanitise
 from plumber_core.terminal.summary import summary
 from plumber_core.terminal.words import state_text
@@ -78,6 +78,7 @@ class PlainScreen:
         self._summarise = summarise
         self._gutter = Gutter([], colours=False)
         self._heading = -1
+        self._told: list[str] = []
         self._away = False
         self._marked: dict[str, int] = {}
 
@@ -92,6 +93,11 @@ class PlainScreen:
 
     def update(self, detail: ExecutionDetail) -> None:
         self._away = False
+        waiting = [waiting_text(rollout.waiting) for rollout in detail.rollouts if rollout.waiting is not None]
+        for sentence in waiting:
+            if sentence not in self._told:
+                self.write(f"{self._ansi(Text(clean(sentence), style='dim'))}\n")
+        self._told = waiting
 
     def started(self, step: StepExecutionView) -> None:
         if self._heading != step.index and step.index not in self._marked.values():

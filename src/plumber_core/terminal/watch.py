@@ -78,8 +78,15 @@ class Watcher:
                 listener.cancel()
             for feed in self._feeds.values():
                 feed.finish()
+        detail = await self._as_read(detail)
         self._screen.finish(detail)
         return detail
+
+    async def _as_read(self, detail: ExecutionDetail) -> ExecutionDetail:
+        """Return an execution that has ended once all of its logs were read: the last of them came after its end."""
+        if all(attempt.log_complete for step in detail.steps for attempt in step.attempts):
+            return detail
+        return await self._patiently(lambda: self._plane.executions.show(execution=self._execution))
 
     async def _listen(self, after: str | None) -> None:
         while True:

@@ -21,5 +21,6 @@ export default defineConfig({
   },
   define: { __VUE_OPTIONS_API__: false, __VUE_PROD_DEVTOOLS__: false, __INTLIFY_PROD_DEVTOOLS__: false },
   server: { proxy: Object.fromEntries(proxied.map((path) => [path, { target: server }])) },
-  test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },
+  // One browser for all files: making it took ten times as long as the tests.
+  test: { environment: 'happy-dom', isolate: false, include: ['src/**/*.test.ts'] },
 })

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import Any
 
 from plumber_core.engine.access import require_user
-from plumber_core.engine.events import moment
+from plumber_core.engine.caches import agent_ref
+from plumber_core.engine.clock import moment
 from plumber_core.engine.operations.base import Noun, clean, page_size
-from plumber_core.engine.views import agent_view, presence
+from plumber_core.engine.views import agent_view, presence, stray_view
 from plumber_core.errors import Conflict, InvalidRequest, NotFound, Unauthenticated
 from plumber_core.ids import new_id, new_secret, secret_hash
 from plumber_core.model import limits
 from plumber_core.model.agent import AgentRef
 from plumber_core.model.labels import check_agent_name, check_label
-from plumber_core.model.overviews import TargetMatch
+from plumber_core.model.overviews import FailedTerm, NearMiss, TargetMatch, UnknownWord
 from plumber_core.model.records import AgentRow
 from plumber_core.model.states import AGENT_EDGES, AgentState, Presence
-from plumber_core.model.views import AgentConfig, AgentCreated, AgentView, Done, Enrolment, Page
-from plumber_core.planning.targets import parse_target, select
+from plumber_core.model.views import AgentConfig, AgentCreated, AgentView, Done, Enrolment, Page, StrayView
+from plumber_core.planning.target_explain import NEVER_MATCHING, Near, near_misses, unknown_words
+from plumber_core.planning.target_terms import InGroup
+from plumber_core.planning.targets import Target, bound, parse_aim, parse_target, select
+from plumber_core.reasons import because
 
-MOST_NAMED = 50
+MOST_NAMED, MOST_NEAR = 50, 10
 
 
 class AgentOperations(Noun):
@@ -28,7 +33,7 @@ class AgentOperations(Noun):
 
     async def list(self, *, on: str = "all", limit: int = 500, cursor: str | None = None) -> Page[AgentView]:
         await self.desk.allow("agent:list")
-        size, target = page_size(limit), parse_target(on)
+        size, target = page_size(limit), await self._opened(parse_target(on))
         _, rows = await self.store.list_agents()
         now = await self.store.now()
         matching = [row for row in rows if (cursor is None or row.name > cursor) and _matches(target, row)]
@@ -41,9 +46,10 @@ class AgentOperations(Noun):
 
     async def match(self, *, on: str) -> TargetMatch:
         await self.desk.allow("agent:match")
-        target = parse_target(clean("on", on, 4000))
+        aim = parse_aim(clean("on", on, 4000))
         fleet, now = self.engine.fleet, await self.store.now()
         await fleet.refresh()
+        target = bound(aim.who, fleet.agents)
         matching = [fleet.rows[agent.id] for agent in select(target, fleet.agents)]
         offline = [
             row.name
@@ -56,6 +62,9 @@ class AgentOperations(Noun):
             online=len(names) - len(offline),
             names=names[:MOST_NAMED],
             offline_names=offline[:MOST_NAMED],
+            near=_nearly(target, fleet.agents),
+            unknown=[UnknownWord(word=one.word, nearest=one.nearest) for one in unknown_words(target, fleet.agents)],
+            any_of=aim.any_of,
         )
 
     async def create(
@@ -65,7 +74,7 @@ class AgentOperations(Noun):
         row = _new_agent(name, labels or {}, slots)
         token = new_secret("agent")
         if not await self.store.add_agent(row, secret_hash(token)):
-            raise Conflict(reason=f"an agent named {name} exists already")
+            raise Conflict(reason=because("agent_exists", name=name))
         self.engine.fleet.stale()
         config = AgentConfig(id=row.id, token=token, server_addr=self.engine.public_url)
         return AgentCreated(agent=await self._view(row.id), config=config)
@@ -75,7 +84,7 @@ class AgentOperations(Noun):
     ) -> Enrolment:
         caller = await self.desk.allow("agent:enroll")
         if not 1 <= minutes <= 1440:
-            raise InvalidRequest(field="minutes", reason="it must be from 1 to 1440")
+            raise InvalidRequest(field="minutes", reason=because("between", least=1, most=1440))
         bound = _new_agent(name or "any", labels or {}, limits.AGENT_SLOTS)
         secret = new_secret("enroll")
         row = await self.store.add_credential(
@@ -86,7 +95,8 @@ class AgentOperations(Noun):
             seconds=minutes * 60.0,
             data={"labels": bound.labels},
         )
-        command = f"PLUMBER_ENROLL_TOKEN={secret} plumber-agent --enroll {self.engine.public_url}"
+        url = self.engine.public_url
+        command = f"curl -fsSL {url}/install.sh | PLUMBER_ENROLL_TOKEN={secret} sh -s {url}"
         return Enrolment(token=secret, expires_at=moment(row.expires_at or 0), command=command)
 
     async def redeem(self, *, token: str, name: str, server_addr: str) -> AgentConfig:
@@ -99,7 +109,7 @@ class AgentOperations(Noun):
         secret = new_secret("agent")
         refused = await self.store.use_enrolment(secret_hash(token), row, secret_hash(secret))
         if refused == "name":
-            raise Conflict(reason=f"an agent named {row.name} exists already")
+            raise Conflict(reason=because("agent_exists", name=row.name))
         if refused is not None:
             raise Unauthenticated
         self.engine.fleet.stale()
@@ -120,7 +130,7 @@ class AgentOperations(Noun):
         if labels is not None:
             values["labels"] = checked.labels
         if not await self.store.update_agent(row.id, values):
-            raise Conflict(reason=f"an agent named {name} exists already")
+            raise Conflict(reason=because("agent_exists", name=name))
         if (connection := self.engine.connections.get(row.id)) is not None:
             connection.slots = checked.slots
         self.engine.fleet.stale()
@@ -138,11 +148,26 @@ class AgentOperations(Noun):
     async def revoke(self, *, agent: str) -> AgentView:
         return await self._decree("agent:revoke", agent, AgentState.REVOKED)
 
+    async def waive(self, *, agent: str) -> AgentView:
+        caller = await self.desk.allow("agent:waive", agent)
+        row = await self.find(agent)
+        if not await self.store.waive_inventory(row.id, caller.principal.name):
+            raise Conflict(reason=because("agent_not_awaited", name=row.name))
+        self.engine.fleet.stale()
+        return await self._view(row.id)
+
+    async def strays(self, *, agent: str, limit: int = 50, cursor: str | None = None) -> Page[StrayView]:
+        await self.desk.allow("agent:strays", agent)
+        row, size = await self.find(agent), page_size(limit)
+        found = await self.store.strays(row.id, size + 1, cursor)
+        items = [stray_view(one) for one in found[:size]]
+        return Page(items=items, next=items[-1].attempt if len(found) > size else None)
+
     async def rotate(self, *, agent: str) -> AgentConfig:
         await self.desk.allow("agent:rotate", agent)
         row = await self.find(agent)
         if row.state is AgentState.REVOKED:
-            raise Conflict(reason=f"agent {row.name} was revoked")
+            raise Conflict(reason=because("agent_revoked", name=row.name))
         secret = new_secret("agent")
         await self.store.rotate_agent(row.id, secret_hash(secret))
         return AgentConfig(id=row.id, token=secret, server_addr=self.engine.public_url)
@@ -151,7 +176,7 @@ class AgentOperations(Noun):
         await self.desk.allow("agent:delete", agent)
         row = await self.find(agent)
         if not await self.store.delete_agent(row.id):
-            raise Conflict(reason=f"agent {row.name} still runs something")
+            raise Conflict(reason=because("agent_runs", name=row.name))
         self._disconnect(row.id)
         return Done()
 
@@ -173,7 +198,7 @@ class AgentOperations(Noun):
         if row.state is not state:
             sources = [source for source, target in AGENT_EDGES if target is state]
             if not await self.store.set_agent_state(row.id, state, sources):
-                raise Conflict(reason=f"agent {row.name} is {row.state} and cannot become {state}")
+                raise Conflict(reason=because("agent_state", name=row.name, state=row.state.value, wanted=state.value))
         self._apply(row.id, state)
         return await self._view(row.id)
 
@@ -196,10 +221,30 @@ class AgentOperations(Noun):
         row = await self.find(agent)
         return agent_view(row, await self.store.now(), self.engine.heartbeat)
 
+    async def _opened(self, target: Target) -> Target:
+        if any(isinstance(term, InGroup) for term in target.terms()):
+            await self.engine.fleet.refresh()
+        return bound(target, self.engine.fleet.agents)
 
-def _matches(target: Any, row: AgentRow) -> bool:
+
+def _nearly(target: Target, agents: Sequence[AgentRef]) -> list[NearMiss]:
+    """Show who would match if it were not disabled, then who misses least."""
+    off = [Near(agent, ()) for agent in agents if agent.state in NEVER_MATCHING and target.matches(agent)]
+    able = (agent for agent in agents if agent.state not in NEVER_MATCHING)
+    found = [*off[:MOST_NEAR], *near_misses(target, able, MOST_NEAR)][:MOST_NEAR]
+    return [
+        NearMiss(
+            name=near.agent.name,
+            state=near.agent.state,
+            failed=[FailedTerm(term=one.term, label=one.label, value=one.value) for one in near.failed],
+        )
+        for near in found
+    ]
+
+
+def _matches(target: Target, row: AgentRow) -> bool:
     """Listing shows disabled and revoked agents too, which never match as targets."""
-    return bool(target.matches(AgentRef(row.id, row.name, AgentState.ACTIVE, row.labels, row.facts)))
+    return target.matches(agent_ref(row))
 
 
 def _new_agent(name: str, labels: dict[str, str], slots: int) -> AgentRow:
@@ -207,5 +252,5 @@ def _new_agent(name: str, labels: dict[str, str], slots: int) -> AgentRow:
     for key, value in labels.items():
         check_label(key, value)
     if not 1 <= slots <= 1000:
-        raise InvalidRequest(field="slots", reason="it must be from 1 to 1000")
+        raise InvalidRequest(field="slots", reason=because("between", least=1, most=1000))
     return AgentRow(new_id(), name, AgentState.ACTIVE, labels, {}, "", slots, [], 0, None, False)

@@ -9,6 +9,7 @@ from plumber_core.engine.core import Engine
 from plumber_core.errors import InvalidRequest, Unauthenticated
 from plumber_core.model import limits
 from plumber_core.plugins.registry import PluginRegistry
+from plumber_core.reasons import because
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def page_size(limit: int) -> int:
     Raises: InvalidRequest.
     """
     if not 1 <= limit <= limits.MAX_PAGE:
-        raise InvalidRequest(field="limit", reason=f"it must be from 1 to {limits.MAX_PAGE}")
+        raise InvalidRequest(field="limit", reason=because("between", least=1, most=limits.MAX_PAGE))
     return limit
 
 
@@ -57,7 +58,7 @@ def clean(field: str, text: str, longest: int) -> str:
     Raises: InvalidRequest.
     """
     if len(text) > longest:
-        raise InvalidRequest(field=field, reason=f"it is longer than {longest} characters")
+        raise InvalidRequest(field=field, reason=because("too_long", most=longest))
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidRequest(field=field, reason="it contains a character that is no text")
+        raise InvalidRequest(field=field, reason=because("bad_character"))
     return text

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from plumber_core.engine.batches import go
 from plumber_core.engine.cancel import cancel
 from plumber_core.engine.operations.base import clean, page_size
+from plumber_core.engine.operations.executors import known_kinds
 from plumber_core.engine.operations.looks import ExecutionLooks
 from plumber_core.engine.operations.running import run_request, started
+from plumber_core.engine.pools import look_at_pools
+from plumber_core.engine.retention import missing
 from plumber_core.engine.source import Source
 from plumber_core.engine.submit import submit
 from plumber_core.engine.views import execution_detail, execution_summary
-from plumber_core.errors import NotFound
-from plumber_core.model.records import ExecutionRow
+from plumber_core.errors import Conflict, NotFound
+from plumber_core.model.records import ExecutionRow, Wanted
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import ExecutionDetail, ExecutionSummary, Page, SourceFormat
 from plumber_core.planning.parse import parse_task, task_from_definition
+from plumber_core.reasons import because
 
 
 class ExecutionOperations(ExecutionLooks):
@@ -32,7 +37,9 @@ class ExecutionOperations(ExecutionLooks):
         request_id: str | None = None,
     ) -> ExecutionSummary:
         caller = await self.desk.allow("execution:start")
-        parsed = await asyncio.to_thread(parse_task, source, format)
+        # Whoever only runs commands need not wait for the fleet to be read.
+        kinds = await known_kinds(self.desk) if "uses" in source else None
+        parsed = await asyncio.to_thread(parse_task, source, format, kinds=kinds)
         chosen = Source(parsed.task)
         request = run_request(caller, parameters, reason, request_id)
         execution, _ = await submit(self.engine, _always(chosen), request)
@@ -44,6 +51,7 @@ class ExecutionOperations(ExecutionLooks):
         task: str | None = None,
         state: ExecutionState | None = None,
         search: str = "",
+        by: str | None = None,
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[ExecutionSummary]:
@@ -53,7 +61,8 @@ class ExecutionOperations(ExecutionLooks):
         if task is not None:
             found = await self.store.find_task(clean("task", task, 200))
             task_id = found.id if found else task
-        rows = await self.store.list_executions(task_id, state, clean("search", search, 200), size + 1, cursor)
+        wanted = Wanted(task_id, state, clean("search", search, 200), None if by is None else clean("by", by, 200))
+        rows = await self.store.list_executions(wanted, size + 1, cursor)
         items = [execution_summary(row) for row in rows[:size]]
         return Page(items=items, next=items[-1].id if len(rows) > size else None)
 
@@ -61,8 +70,8 @@ class ExecutionOperations(ExecutionLooks):
         await self.desk.allow("execution:show", execution)
         picture = await self.store.picture(clean("execution", execution, 200))
         if picture is None:
-            raise NotFound(kind="execution", name=execution, nearest=None)
-        return execution_detail(picture)
+            raise await missing(self.engine, "execution", execution)
+        return execution_detail(picture, await look_at_pools(self.engine, picture.steps))
 
     async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
         caller = await self.desk.allow("execution:cancel", execution)
@@ -71,6 +80,13 @@ class ExecutionOperations(ExecutionLooks):
         await self.store.add_event("execution.cancel_reason", execution, None, data)
         self.engine.wakeups.changed(execution)
         row, _ = await self._load(execution)
+        return execution_summary(row)
+
+    async def go(self, *, execution: str, batch: int | None = None, reason: str = "") -> ExecutionSummary:
+        caller = await self.desk.allow("execution:go", execution)
+        said = {"by": caller.principal.name, "reason": clean("reason", reason, 1000)}
+        row, _ = await self._load(execution)
+        await go(self.engine, row.id, batch, said)
         return execution_summary(row)
 
     async def rerun(self, *, execution: str, reason: str = "") -> ExecutionSummary:
@@ -83,9 +99,9 @@ class ExecutionOperations(ExecutionLooks):
 
     async def _source_of(self, row: ExecutionRow) -> Source:
         """Return what an execution ran: its revision."""
-        found = None
-        if row.task_id is not None and row.revision is not None:
-            found = await self.store.find_revision(row.task_id, row.revision)
+        if row.task_id is None or row.revision is None:
+            raise Conflict(reason=because("never_saved", task=row.task))
+        found = await self.store.find_revision(row.task_id, row.revision)
         if found is None:
             raise NotFound(kind="revision", name=f"{row.task} {row.revision}", nearest=None)
         return Source(task_from_definition(found.definition), row.task_id, row.revision)

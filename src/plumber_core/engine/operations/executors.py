@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import builtins
 
-from plumber_core.engine.operations.base import Noun
+from plumber_core.engine.operations.base import Desk, Noun
 from plumber_core.model.overviews import ExecutorView
+from plumber_core.planning.rules_executors import Kinds
 
 
 class ExecutorOperations(Noun):
@@ -31,3 +32,12 @@ class ExecutorOperations(Noun):
             )
             found[kind] = known.model_copy(update={"agents": known.agents + 1})
         return sorted(found.values(), key=lambda one: one.kind)
+
+
+async def known_kinds(desk: Desk) -> Kinds:
+    """Return every type of step that this server or an agent knows now, with the JSON Schema of its parameters."""
+    fleet = desk.engine.fleet
+    await fleet.refresh()
+    announced = (one for agent in fleet.rows.values() for one in agent.executors)
+    theirs = {str(one.get("kind", "")): one.get("schema") or {} for one in announced}
+    return theirs | {kind: executor.Params.model_json_schema() for kind, executor in desk.plugins.executors.items()}

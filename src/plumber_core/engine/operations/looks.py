@@ -5,11 +5,14 @@ from __future__ import annotations
 import builtins
 import re
 
-from plumber_core.engine.events import moment
+from plumber_core.engine.clock import moment
 from plumber_core.engine.log_reading import read_log
 from plumber_core.engine.operations.base import Noun, clean, page_size
 from plumber_core.engine.pictures import RESULTS, execution_matrix, output_groups
-from plumber_core.engine.views import attempts_by_step, step_view
+from plumber_core.engine.pools import look_at_pools
+from plumber_core.engine.retention import missing
+from plumber_core.engine.rollout_views import Waits, waits_of
+from plumber_core.engine.views import Looks, attempts_by_step, step_view
 from plumber_core.errors import NotFound
 from plumber_core.model.overviews import (
     ExecutionMatrix,
@@ -36,7 +39,7 @@ class ExecutionLooks(Noun):
         await self.desk.allow("execution:matrix", execution)
         rows = await self.store.matrix(clean("execution", execution, 200))
         if rows is None:
-            raise NotFound(kind="execution", name=execution, nearest=None)
+            raise await missing(self.engine, "execution", execution)
         task = rows.execution.task_id
         results = await self.store.recent_results([task], RESULTS) if task else {}
         return execution_matrix(rows, results.get(task or "", []))
@@ -49,12 +52,15 @@ class ExecutionLooks(Noun):
         if not rounds:
             raise NotFound(kind="step execution", name=f"{plan.steps[step].name} {host}", nearest=None)
         tries = attempts_by_step(attempts)
-        one = plan.steps[step]
+        one, looks = (
+            plan.steps[step],
+            Looks(await look_at_pools(self.engine, rounds), await self._waits(execution, plan)),
+        )
         return StepRecord(
             step=step,
             host=agent,
             definition={"name": one.name, "uses": one.uses, "with": one.params, "path": one.path, "env": one.env},
-            rounds=[step_view(row, plan, tries.get(row.id, [])) for row in rounds],
+            rounds=[step_view(row, plan, tries.get(row.id, []), looks) for row in rounds],
             operations=[
                 OperationRecord(at=moment(event.at), kind=event.kind, data=event.data)
                 for event in await self.store.operations_on(execution)
@@ -93,10 +99,13 @@ class ExecutionLooks(Noun):
             for attempt, index, agent, number, started, end, state in rows
         ]
 
+    async def _waits(self, execution: str, plan: Plan) -> Waits:
+        return waits_of(plan, *await self.store.stages(execution)) if plan.has_rollouts else {}
+
     async def _load(self, execution: str) -> tuple[ExecutionRow, Plan]:
         found = await self.store.load(clean("execution", execution, 200))
         if found is None:
-            raise NotFound(kind="execution", name=execution, nearest=None)
+            raise await missing(self.engine, "execution", execution)
         return found[:2]
 
     async def _plan_with(self, execution: str, step: int | None) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from plumber_core.control import nouns
 from plumber_core.engine import events, log_reading
@@ -10,6 +10,7 @@ from plumber_core.engine.operations.agents import AgentOperations
 from plumber_core.engine.operations.base import Desk
 from plumber_core.engine.operations.executions import ExecutionOperations
 from plumber_core.engine.operations.executors import ExecutorOperations
+from plumber_core.engine.operations.groups import GroupOperations
 from plumber_core.engine.operations.sessions import SessionOperations, SystemOperations, TokenOperations
 from plumber_core.engine.operations.tasks import TaskOperations
 from plumber_core.model.records import LogPlace
@@ -44,6 +45,10 @@ class BoundPlane:
         return AgentOperations(self._desk)
 
     @property
+    def groups(self) -> nouns.Groups:
+        return GroupOperations(self._desk)
+
+    @property
     def executors(self) -> nouns.Executors:
         return ExecutorOperations(self._desk)
 
@@ -72,8 +77,8 @@ class BoundPlane:
 
     async def feed(
         self, *, execution: str | None = None, after: str | None = None
-    ) -> AsyncIterator[Position | Event | LogGrowth]:
+    ) -> AsyncIterator[Sequence[Position | Event | LogGrowth]]:
         """See ``Feeding.feed``."""
         await self._desk.allow("event:follow", execution)
-        async for item in events.feed(self._desk.engine, execution, after):
-            yield item
+        async for items in events.feed(self._desk.engine, execution, after):
+            yield items

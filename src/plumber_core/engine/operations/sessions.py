@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from plumber_core.engine.access import require_user
-from plumber_core.engine.events import moment
+from plumber_core.engine.clock import moment
 from plumber_core.engine.operations.base import Noun, clean
 from plumber_core.engine.pictures import RESULTS, usual_duration
 from plumber_core.engine.views import execution_summary, presence, summary_values, token_info
@@ -16,6 +16,7 @@ from plumber_core.ids import new_secret, secret_hash
 from plumber_core.model.overviews import ExecutionProgress, FleetCounts, Overview
 from plumber_core.model.states import Presence
 from plumber_core.model.views import Done, LoginResult, Principal, SystemInfo, TokenCreated, TokenInfo
+from plumber_core.reasons import because
 from plumber_core.version import __version__
 
 DAY = 86_400_000_000
@@ -52,9 +53,9 @@ class TokenOperations(Noun):
     async def create(self, *, name: str, days: int | None = 365) -> TokenCreated:
         caller = await self.desk.allow("token:create")
         if not clean("name", name, 100).strip():
-            raise InvalidRequest(field="name", reason="it is empty")
+            raise InvalidRequest(field="name", reason=because("empty"))
         if days is not None and not 1 <= days <= 3650:
-            raise InvalidRequest(field="days", reason="it must be from 1 to 3650")
+            raise InvalidRequest(field="days", reason=because("between", least=1, most=3650))
         secret = new_secret("token")
         seconds = None if days is None else days * 86400.0
         owner = require_user(caller)
@@ -126,4 +127,4 @@ def _microseconds(time: str) -> int:
     try:
         return int(datetime.fromisoformat(time).astimezone(UTC).timestamp() * 1_000_000)
     except (ValueError, OverflowError):
-        raise InvalidRequest(field="failed_since", reason="it is no time of ISO 8601") from None
+        raise InvalidRequest(field="failed_since", reason=because("bad_time")) from None

@@ -9,8 +9,10 @@ import hashlib
 from typing import Any, cast
 
 from plumber_core.engine.operations.base import Noun, clean, page_size
+from plumber_core.engine.operations.executors import known_kinds
 from plumber_core.engine.operations.running import run_request, started
 from plumber_core.engine.pictures import RESULTS, targets_of, task_summary
+from plumber_core.engine.rollout_views import planned_rollouts
 from plumber_core.engine.source import Source
 from plumber_core.engine.submit import submit
 from plumber_core.engine.views import presence, revision_info
@@ -36,6 +38,7 @@ from plumber_core.planning.expand import expand, plan_hash
 from plumber_core.planning.parameters import bind
 from plumber_core.planning.parse import check_task, parse_task, task_from_definition
 from plumber_core.planning.render import summary
+from plumber_core.reasons import because
 
 
 class TaskOperations(Noun):
@@ -43,7 +46,7 @@ class TaskOperations(Noun):
 
     async def validate(self, *, source: str, format: SourceFormat = "auto") -> ValidationReport:
         await self.desk.allow("task:validate")
-        problems = await asyncio.to_thread(check_task, source, format)
+        problems = await asyncio.to_thread(check_task, source, format, kinds=await known_kinds(self.desk))
         name = None if problems else parse_task(source, format).task.name
         return ValidationReport(problems=problems, name=name)
 
@@ -52,7 +55,7 @@ class TaskOperations(Noun):
     ) -> TaskDetail:
         caller = await self.desk.allow("task:apply")
         # Reading a file of the largest size takes long enough for others to notice.
-        parsed = await asyncio.to_thread(parse_task, source, format)
+        parsed = await asyncio.to_thread(parse_task, source, format, kinds=await known_kinds(self.desk))
         digest = hashlib.sha256(f"{parsed.format}\n{source}".encode()).hexdigest()
         row = RevisionRow(
             task_id=new_id(),
@@ -67,7 +70,7 @@ class TaskOperations(Noun):
         )
         saved = await self.store.save_task(row, parsed.task.name, parsed.task.description or "", expected_revision)
         if saved is None:
-            raise Conflict(reason=f"task {parsed.task.name} was saved by somebody else meanwhile")
+            raise Conflict(reason=because("saved_meanwhile", name=parsed.task.name))
         found, changed = saved
         return await self._detail(found, found.revision, changed=changed)
 
@@ -190,32 +193,31 @@ class TaskOperations(Noun):
         )
 
     async def _plan_view(self, plan: Plan) -> PlanView:
-        now = await self.store.now()
-        rows = self.engine.fleet.rows
-        steps = []
-        for stage in plan.stages:
-            hosts = [
-                PlannedHost(
-                    id=host,
-                    name=plan.hosts[host],
-                    presence=presence(rows[host].last_seen_at, now, self.engine.heartbeat),
-                )
-                for host in stage.hosts
-            ]
-            for index in stage.chain:
-                step = plan.steps[index]
-                steps.append(
-                    PlannedStep(
-                        index=index,
-                        name=step.name,
-                        uses=step.uses,
-                        command=summary(step),
-                        path=step.path,
-                        env={**plan.environment, **step.env},
-                        timeout=step.timeout,
-                        hosts=hosts,
-                    )
-                )
+        now, rows = await self.store.now(), self.engine.fleet.rows
+
+        def host(id: str) -> PlannedHost:
+            seen = presence(rows[id].last_seen_at, now, self.engine.heartbeat)
+            return PlannedHost(id=id, name=plan.hosts[id], presence=seen)
+
+        steps = [
+            PlannedStep(
+                index=index,
+                name=step.name,
+                uses=step.uses,
+                command=summary(step),
+                path=step.path,
+                env={**plan.environment, **step.env},
+                timeout=step.timeout,
+                hosts=[host(id) for id in plan.pool_of(index) or plan.hosts_of(index)],
+                any_of=len(plan.hosts_of(index)) if plan.pool_of(index) else 0,
+            )
+            for index, step in enumerate(plan.steps)
+        ]
         return PlanView(
-            task=plan.task, revision=plan.revision, parameters=plan.parameters, steps=steps, hash=plan_hash(plan)
+            task=plan.task,
+            revision=plan.revision,
+            parameters=plan.parameters,
+            steps=steps,
+            rollouts=planned_rollouts(plan),
+            hash=plan_hash(plan),
         )

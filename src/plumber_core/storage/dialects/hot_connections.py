@@ -5,71 +5,75 @@ Measured: through an engine's pool and ``text()`` a hot write took twice as long
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
-from psycopg.types.numeric import Int8Dumper
 
-from plumber_core.storage.script import Script
+from plumber_core.storage.dialects.gathering import Write
+from plumber_core.storage.dialects.hot_link import HotLink
+from plumber_core.storage.dialects.identity import IDENTITY, STANDBY
+from plumber_core.storage.dialects.libpq import connected
 
 SIZE = 8
-BUSY = 5.0
-"""Seconds to wait for a free connection."""
+"""So many are used at a time."""
 OPTIONS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
 """Planning such a statement takes longer than running it, so it is planned once, perhaps while the tables are empty:
 without the second setting reports went on reading all steps that there are. Every row is found by its key."""
 
-Link = psycopg.AsyncConnection[tuple[Any, ...]]
-
 
 class HotConnections:
-    """At most ``SIZE`` connections in autocommit, made when first needed; the one used last is used next."""
+    """Connections in autocommit, made when first needed; the one used last is used next.
 
-    def __init__(self, arguments: Mapping[str, Any]) -> None:
+    Args:
+        arguments: how to connect.
+        same: says whether a database's identity is that of the database in use.
+    """
+
+    def __init__(self, arguments: Mapping[str, Any], same: Callable[[str | None], Awaitable[bool]]) -> None:
+        self._same = same
         self._arguments = {**arguments, "options": f"{arguments.get('options', '')} {OPTIONS}"}
-        self._idle: list[Link] = []
-        self._turns = asyncio.Semaphore(SIZE)
+        self._idle: list[HotLink] = []
 
-    async def run(self, script: Script, parameters: Mapping[str, Any]) -> bool:
-        """Carry out a script in one statement and say whether its guard held.
+    async def run(self, *writes: Write) -> list[bool]:
+        """Carry out each write in one statement, all in one transaction, and say which guards held.
 
         Raises:
-            psycopg.Error: it failed; when the connection died nobody knows whether it was committed.
-            TimeoutError: every connection is busy.
+            psycopg.Error: one failed; when the connection died nobody knows whether they were committed.
         """
-        sql, names = script.postgresql
-        values = [parameters[name] for name in names]
-        async with asyncio.timeout(BUSY) if self._turns.locked() else _at_once:
-            await self._turns.acquire()
+        link = await self._take()
         try:
-            return await self._run(sql, values)
-        finally:
-            self._turns.release()
-
-    async def _run(self, sql: bytes, values: list[Any]) -> bool:
-        link = self._idle.pop() if self._idle else await self._connect()
-        try:
-            row = await (await link.execute(sql, values, prepare=True)).fetchone()
+            return await link.run(writes)
         finally:
             await self._put_back(link)
-        return row is not None and bool(row[0])
 
-    async def _connect(self) -> Link:
-        link = await psycopg.AsyncConnection.connect(
-            **self._arguments, autocommit=True, cursor_factory=psycopg.AsyncRawCursor
-        )
-        # One type for every number: by default each size of it would be another prepared statement.
-        link.adapters.register_dumper(int, Int8Dumper)
-        return link
+    async def _take(self) -> HotLink:
+        while self._idle:
+            link = self._idle.pop()
+            if link.usable:
+                return link
+            await link.close()
+        return await self._connect()
 
-    async def _put_back(self, link: Link) -> None:
-        if link.info.transaction_status is TransactionStatus.IDLE:
+    async def _connect(self) -> HotLink:
+        connection = await connected(**self._arguments, autocommit=True)
+        try:
+            await self._look_at(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return HotLink(connection)
+
+    async def _look_at(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        row = await (await connection.execute(IDENTITY.encode())).fetchone()
+        if row is None or not await self._same(row[0]):
+            raise psycopg.OperationalError(STANDBY)
+
+    async def _put_back(self, link: HotLink) -> None:
+        if link.usable:
             self._idle.append(link)
             return
-        if link.broken:
+        if link.lost:
             # The others have probably lost the same server.
             await self.close()
         await link.close()
@@ -79,11 +83,3 @@ class HotConnections:
         idle, self._idle = self._idle, []
         for link in idle:
             await link.close()
-
-
-class _AtOnce:
-    async def __aenter__(self) -> None: ...
-    async def __aexit__(self, *_: object) -> None: ...
-
-
-_at_once = _AtOnce()

@@ -7,11 +7,10 @@ with ``BEGIN IMMEDIATE``: an upgrade from reading fails at once, whatever the bu
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +19,11 @@ from sqlalchemy import Connection, Engine, PoolProxiedConnection, StaticPool, cr
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from plumber_core.errors import BadDatabaseUrl, StartupError, Unavailable
+from plumber_core.errors import BadDatabaseUrl, PlumberError, StartupError, Unavailable
+from plumber_core.reasons import because
+from plumber_core.storage.dialects.gathering import Gathering, Write
+from plumber_core.storage.dialects.sqlite_file import FileLock
+from plumber_core.storage.guards import refusal
 from plumber_core.storage.script import Script
 
 Value = TypeVar("Value")
@@ -30,15 +33,22 @@ FOREVER = 2**62
 
 
 class DatabaseClock:
-    """Wall time in microseconds that never goes back while the process lives."""
+    """Wall time in microseconds that never goes back and never stands still: when the wall's does, it counts itself."""
 
     def __init__(self) -> None:
         self._last = 0
+        self._read_at = time.monotonic_ns()
 
     def now(self) -> int:
         """Return the time; SQLite calls this as ``plumber_now()``."""
-        self._last = max(self._last, time.time_ns() // 1000)
+        read_at = time.monotonic_ns()
+        passed, self._read_at = (read_at - self._read_at) // 1000, read_at
+        self._last = max(self._last + passed, time.time_ns() // 1000) if self._last else time.time_ns() // 1000
         return self._last
+
+    def resume(self, last: int) -> None:
+        """Go on from a time that was stored, if the wall's is behind it."""
+        self._last = max(self._last, last)
 
 
 class SqliteDatabase:
@@ -46,17 +56,20 @@ class SqliteDatabase:
 
     dialect = "sqlite"
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, clock: DatabaseClock | None = None) -> None:
         if sqlite3.sqlite_version_info < MINIMUM:
             raise StartupError(reason=f"SQLite {sqlite3.sqlite_version} is too old, 3.38 or newer is needed")
         self.path = None if url.database in (None, "", ":memory:") else Path(str(url.database))
-        self._clock = DatabaseClock()
-        self._lock: int | None = None
+        self.counts: Counter[str] = Counter()
+        self._clock = clock or DatabaseClock()
+        self._lock: FileLock | None = None
+        self._sound = False
         self._writer = ThreadPoolExecutor(1, "plumber-sqlite-writer")
         self._readers = self._writer if self.path is None else ThreadPoolExecutor(READERS, "plumber-sqlite-reader")
         self._engine: Engine | None = None
         self._read_engine: Engine | None = None
         self._hot: PoolProxiedConnection | None = None
+        self._gathering = Gathering(self._hot_alone, self._hot_together, 1)
 
     async def open(self) -> None:
         """Open the file, alone.
@@ -66,7 +79,7 @@ class SqliteDatabase:
             StartupError: another server has it open.
         """
         if self.path is not None:
-            self._take_lock(self.path)
+            self._lock = FileLock(self.path)
         target = f"sqlite:///{self.path}" if self.path else "sqlite://"
         arguments = {"check_same_thread": False}
         pool: dict[str, Any] = {"poolclass": StaticPool} if self.path is None else {}
@@ -78,21 +91,21 @@ class SqliteDatabase:
             self._read_engine = create_engine(target, connect_args=arguments, pool_size=READERS)
             event.listen(self._read_engine, "connect", self._prepare)
         try:
-            await self.write(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM sqlite_master"))
+            await self.write(self._begin)
         except (Unavailable, DBAPIError) as error:
             raise BadDatabaseUrl(reason=f"{self.path}: {_first_line(error)}") from error
+        self._sound = True
 
-    def _take_lock(self, path: Path) -> None:
-        try:
-            descriptor = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise BadDatabaseUrl(reason=f"{path}: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(descriptor)
-            raise StartupError(reason=f"{path} is in use by another server; several servers need PostgreSQL") from error
-        self._lock = descriptor
+    def _begin(self, connection: Connection) -> None:
+        """Go on from where the last server stopped: its clock, and a look at the file if it did not stop by itself."""
+        tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name = 'events'").scalar_one()
+        if self._lock is not None and self._lock.was_left:
+            found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+            if found != "ok":
+                raise StartupError(reason=f"{self.path} is damaged ({found}): restore a backup")
+        if tables:
+            last = connection.exec_driver_sql("SELECT at FROM events ORDER BY id DESC LIMIT 1").scalar_one_or_none()
+            self._clock.resume(last or 0)
 
     def _prepare(self, raw: Any, _record: Any) -> None:
         raw.isolation_level = None
@@ -114,12 +127,14 @@ class SqliteDatabase:
         self._readers.shutdown()
         self._writer.shutdown()
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release(clean=self._sound)
             self._lock = None
 
     async def read(self, work: Callable[[Connection], Value]) -> Value:
         """Run ``work`` on a reader's connection."""
         return await self._in_thread(self._readers, self._read_engine, work, transaction=self.path is None)
+
+    look = read
 
     async def snapshot(self, work: Callable[[Connection], Value]) -> Value:
         """Run several reads that all see the same moment."""
@@ -141,7 +156,17 @@ class SqliteDatabase:
 
     async def hot(self, script: Script, parameters: dict[str, Any]) -> bool:
         """Carry out a guarded write, past the engine: its share was as large as SQLite's own."""
-        return await self._run(self._writer, lambda: _carry_out(self._raw(), script, parameters))
+        return await self._gathering.run(Write(script, parameters))
+
+    async def _hot_alone(self, write: Write) -> bool:
+        [holds] = await self._run(self._writer, lambda: carry_out(self._raw(), [write]))
+        return holds
+
+    async def _hot_together(self, writes: Sequence[Write]) -> list[bool] | None:
+        try:
+            return await self._run(self._writer, lambda: carry_out(self._raw(), writes))
+        except (DBAPIError, PlumberError):
+            return None
 
     def _raw(self) -> sqlite3.Connection:
         """Return the writer's connection for hot writes; the engine closes it."""
@@ -175,14 +200,19 @@ class SqliteDatabase:
             return await asyncio.get_running_loop().run_in_executor(pool, work)
         except OperationalError as error:
             raise Unavailable(reason=_first_line(error.orig or error)) from error
+        except IntegrityError as error:
+            raise refusal(error.orig or error, self.counts) or error from error
         except RuntimeError as error:
             if "shutdown" in str(error):
-                raise Unavailable(reason="the database is closed") from error
+                raise Unavailable(reason=because("database_closed")) from error
             raise
 
     async def migrate(self, upgrade: Callable[[Connection], None]) -> None:
         """Run migrations; the file's lock keeps others out."""
         await self.write(upgrade)
+
+    async def watch(self, on_epoch: Callable[[int], None]) -> None:
+        """The file is locked while it is open, so nobody puts another one in its place."""
 
     async def notify(self, payload: str) -> None:
         """There are no other replicas."""
@@ -195,14 +225,12 @@ def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _carry_out(raw: sqlite3.Connection, script: Script, parameters: dict[str, Any]) -> bool:
-    guard, *writes = script.sqlite
+def carry_out(raw: sqlite3.Connection, writes: Sequence[Write]) -> list[bool]:
+    """Carry out all writes in one transaction, or none."""
     try:
         raw.execute("BEGIN IMMEDIATE")
         try:
-            holds = raw.execute(guard, parameters).fetchone() is not None
-            for write in writes if holds else ():
-                raw.execute(write, parameters)
+            held = [_guarded(raw, write) for write in writes]
             raw.execute("COMMIT")
         except BaseException:
             raw.rollback()
@@ -211,6 +239,14 @@ def _carry_out(raw: sqlite3.Connection, script: Script, parameters: dict[str, An
         raise IntegrityError(None, None, error) from error
     except sqlite3.OperationalError as error:
         raise OperationalError(None, None, error) from error
+    return held
+
+
+def _guarded(raw: sqlite3.Connection, write: Write) -> bool:
+    guard, *statements = write.script.sqlite
+    holds = raw.execute(guard, write.parameters).fetchone() is not None
+    for statement in statements if holds else ():
+        raw.execute(statement, write.parameters)
     return holds
 
 

@@ -36,7 +36,7 @@ class AccessPart(StorePart):
             return True
 
         try:
-            return await self.write(work)
+            return await self.write("ensure_user", work)
         except IntegrityError:
             return False
 
@@ -51,7 +51,7 @@ class AccessPart(StorePart):
             others = and_(_credential.owner == user, _credential.kind == "session", _credential.id != (keep or ""))
             connection.execute(update(t.credentials).where(others).values(revoked_at=now()))
 
-        await self.write(work)
+        await self.write("set_password", work)
 
     async def add_credential(
         self, kind: str, owner: str, secret: str, *, name: str, seconds: float | None, data: dict[str, Any]
@@ -60,7 +60,7 @@ class AccessPart(StorePart):
             id_ = insert_credential(connection, kind, owner, secret, name=name, seconds=seconds, data=data)
             return _row(connection.execute(_query().where(_credential.id == id_)).one())
 
-        return await self.write(work)
+        return await self.write("add_credential", work)
 
     async def find_credential(self, secret: str) -> r.CredentialRow | None:
         query = _query().where(_credential.secret_hash == secret, _ALIVE)
@@ -77,10 +77,13 @@ class AccessPart(StorePart):
         if owner is not None:
             which = and_(which, _credential.owner == owner)
         statement = update(t.credentials).where(which).values(revoked_at=now())
-        return await self.write(lambda connection: connection.execute(statement).rowcount == 1)
+        return await self.write("revoke_credential", lambda connection: connection.execute(statement).rowcount == 1)
 
     async def touch_agent_credential(self, id: str, agent: str) -> None:
-        """Note the first use of an agent's credential: from now on its older ones are refused."""
+        """Note the first use of an agent's credential: from now on its older ones are refused.
+
+        Of two copies of an agent it is the operator's word for which one is real: the chain of sessions begins anew.
+        """
         older = and_(
             _credential.owner == agent,
             _credential.kind == "agent",
@@ -91,8 +94,10 @@ class AccessPart(StorePart):
         def work(connection: Connection) -> None:
             connection.execute(update(t.credentials).where(_credential.id == id).values(last_used_at=now()))
             connection.execute(update(t.credentials).where(older).values(revoked_at=now()))
+            doubted = update(t.agents).where(t.agents.c.id == agent, t.agents.c.conflict.is_(True))
+            connection.execute(doubted.values(conflict=False, session=None, previous_session=None))
 
-        await self.write(work)
+        await self.write("touch_agent_credential", work)
 
     async def use_enrolment(self, secret: str, agent: r.AgentRow, agent_secret: str) -> str | None:
         spend = (
@@ -114,14 +119,14 @@ class AccessPart(StorePart):
             return None
 
         try:
-            return await self.write(work)
+            return await self.write("use_enrolment", work)
         except IntegrityError:
             return "name"
 
     async def sweep_credentials(self) -> None:
         """Delete what expired more than a day ago."""
         old = t.credentials.delete().where(_credential.expires_at < now() - microseconds(86400))
-        await self.write(lambda connection: connection.execute(old) and None)
+        await self.write("sweep_credentials", lambda connection: connection.execute(old) and None)
 
 
 def _query() -> Select[Any]:

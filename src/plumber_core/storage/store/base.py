@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Connection, Row, func
 
+from plumber_core import crash
+from plumber_core.crash import crash_point
 from plumber_core.model import records as r
 from plumber_core.model.states import StepState
 from plumber_core.storage import tables as t
 from plumber_core.storage.database import Database
+from plumber_core.storage.script import Script
 
 Value = TypeVar("Value")
 
@@ -46,13 +50,43 @@ class StorePart:
         """``sqlite`` or ``postgresql``."""
         return self.database.dialect
 
+    @property
+    def counts(self) -> Counter[str]:
+        """The metrics of this process."""
+        return self.database.counts
+
     async def read(self, work: Callable[[Connection], Value]) -> Value:
         """Run reading work."""
         return await self.database.read(work)
 
-    async def write(self, work: Callable[[Connection], Value]) -> Value:
-        """Run work in one transaction."""
-        return await self.database.write(work)
+    async def look(self, work: Callable[[Connection], Value]) -> Value:
+        """Run reading work for somebody who looks at a page: agents never wait for it."""
+        return await self.database.look(work)
+
+    async def write(self, act: str, work: Callable[[Connection], Value]) -> Value:
+        """Run work in one transaction; ``act`` names its crash points."""
+
+        def up_to_commit(connection: Connection) -> Value:
+            value = work(connection)
+            crash_point(f"server.{act}.before_commit")
+            return value
+
+        return await self._passing(act, self.database.write(up_to_commit if crash.armed else work))
+
+    async def single(self, act: str, work: Callable[[Connection], Value]) -> Value:
+        """Run one writing statement, which is its own transaction."""
+        crash_point(f"server.{act}.before_commit")
+        return await self._passing(act, self.database.single(work))
+
+    async def hot(self, act: str, script: Script, parameters: dict[str, Any]) -> bool:
+        """Carry out a guarded write; say whether its guard held."""
+        crash_point(f"server.{act}.before_commit")
+        return await self._passing(act, self.database.hot(script, parameters))
+
+    async def _passing(self, act: str, writing: Awaitable[Value]) -> Value:
+        value = await writing
+        crash_point(f"server.{act}.after_commit")
+        return value
 
 
 def step_row(row: Row[Any]) -> r.StepRow:
@@ -73,6 +107,9 @@ def step_row(row: Row[Any]) -> r.StepRow:
         started_at=values[t.step_executions.c.started_at],
         ended_at=values[t.step_executions.c.ended_at],
         cancel_requested=values[t.step_executions.c.cancel_requested],
+        ready_at=values[t.step_executions.c.ready_at],
+        retries=values[t.step_executions.c.retries],
+        pool=values[t.step_executions.c.pool],
     )
 
 
@@ -95,9 +132,21 @@ def attempt_row(row: Row[Any]) -> r.AttemptRow:
     )
 
 
+_EVENT = t.events.insert().values(xid=func.plumber_xid(type_=BigInteger), at=now())
+
+
 def insert_event(
     connection: Connection, kind: str, execution: str | None, agent: str | None, data: dict[str, Any]
 ) -> None:
     """Append to the event log inside the caller's transaction."""
     values = {"kind": kind, "execution_id": execution, "agent_id": agent, "data": dumps(data)}
-    connection.execute(t.events.insert().values(xid=func.plumber_xid(type_=BigInteger), at=now(), **values))
+    connection.execute(_EVENT, values)
+
+
+def insert_events(
+    connection: Connection, kind: str, execution: str, told: Sequence[tuple[str | None, dict[str, Any]]]
+) -> None:
+    """Append one event of a kind for each agent with its data, inside the caller's transaction."""
+    rows = [{"kind": kind, "execution_id": execution, "agent_id": agent, "data": dumps(data)} for agent, data in told]
+    if rows:
+        connection.execute(_EVENT, rows)

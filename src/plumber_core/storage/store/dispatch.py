@@ -8,21 +8,26 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
-from plumber_core.ids import step_execution_id
+from plumber_core.ids import pool_id, step_execution_id
 from plumber_core.model import records as r
 from plumber_core.model.plan import Plan
-from plumber_core.model.states import ExecutionState, StepState
+from plumber_core.model.states import Actor, ExecutionState, StepEvent, StepState
 from plumber_core.storage import hot
-from plumber_core.storage.store.base import StorePart, dumps
+from plumber_core.storage.guards import allows, becomes
+from plumber_core.storage.store.base import StorePart, dumps, microseconds
+from plumber_core.storage.store.halting import end_and_halt
+from plumber_core.storage.store.writing import opens, start_state, started_event, starts_json, told_event
 
 _CLAIM_WHICH = """
 SELECT id FROM step_executions WHERE agent_id = :agent AND state = 'ready' AND ready_at <= plumber_now()
 ORDER BY ready_at, id LIMIT :limit"""
-_CLAIM_SET = """
-UPDATE step_executions SET state = 'running', attempt_number = attempt_number + 1, started_at = plumber_now(),
-  attempt_id = id || '-' || (attempt_number + 1) || '-' || :nonce
-WHERE id {which} AND state = 'ready' AND EXISTS (
-  SELECT 1 FROM agents a WHERE a.id = :agent AND a.session = :session AND a.state = 'active' AND NOT a.conflict)
+# COALESCE keeps PostgreSQL from reading every ready step of every agent: the ids are known.
+_CLAIM_SET = f"""
+UPDATE step_executions SET state = {becomes(StepEvent.BIND)}, attempt_number = attempt_number + 1,
+  started_at = plumber_now(), attempt_id = id || '-' || (attempt_number + 1) || '-' || :nonce
+WHERE id {{which}} AND COALESCE(state, '') = 'ready' AND {allows(StepEvent.BIND, Actor.SERVER)} AND EXISTS (
+  SELECT 1 FROM agents a WHERE a.id = :agent AND a.session = :session AND a.state = 'active' AND NOT a.conflict
+    AND a.session_epoch = (SELECT epoch FROM meta))
 RETURNING id, execution_id, stage, step, lane, agent_id, round, state, attempt_id, attempt_number, spec, started_at"""
 _CLAIM_ATTEMPTS = """
 INSERT INTO attempts (id, step_execution_id, execution_id, agent_id, number, session, beat, boot_id, epoch, started_at)
@@ -60,11 +65,12 @@ class DispatchPart(StorePart):
         starts = {start.step_id: start for start in new.starts}
         steps = _step_rows(new.id, new.plan, starts)
         stages = [{"stage": n, "remaining": len(stage.hosts)} for n, stage in enumerate(new.plan.stages)]
-        created = {
-            "kind": "execution.running",
-            "agent": None,
-            "data": {"task": new.task, "by": new.requested_by},
-        }
+        # Without a host there is nothing to do, and that is done.
+        state = ExecutionState.RUNNING if stages else ExecutionState.SUCCEEDED
+        data = {"task": new.task, "by": new.requested_by}
+        created = [
+            {"kind": f"execution.{kind}", "agent": None, "data": data} for kind in dict.fromkeys(("running", state))
+        ] + [told_event(one) for one in new.told]
         parameters = {
             "execution": new.id,
             "task_id": new.task_id,
@@ -76,29 +82,40 @@ class DispatchPart(StorePart):
             "requested_by": new.requested_by,
             "reason": new.reason,
             "request_id": new.request_id,
+            "timeout": _optional_microseconds(new.plan.timeout),
+            "queue_timeout": _optional_microseconds(new.plan.queue_timeout),
             "credential": new.credential,
+            "state": state.value,
             "fleet_version": new.fleet_version,
             "stages": dumps(stages),
             "steps": dumps(steps),
-            "starts": _starts_json(new.starts),
-            "events": dumps([created, *map(_started_event, new.starts)]),
+            "starts": starts_json(new.starts),
+            "events": dumps([*created, *map(started_event, new.starts)]),
         }
         try:
-            return await self.database.hot(hot.SUBMIT, parameters)
+            return await self.hot("submit", hot.SUBMIT, parameters)
         except IntegrityError:  # the request id was used in this moment: the caller finds that execution
             return False
 
     async def end_step(self, end: r.StepEnd) -> bool:
         script = hot.end_step(
-            end.sources,
+            end.event,
+            end.actor,
             tail=bool(end.tail),
             lane_ends=end.lane_ends,
-            skip_lane=end.skip_lane,
+            skip_lane=bool(end.skipped),
             skip_rest=end.skip_after_stage,
             starts=bool(end.starts),
-            execution=end.execution_state is not None or end.warnings > 0,
+            execution=end.execution_state is not None or end.warnings > 0 or end.problem is not None,
+            retry=end.retry is not None,
+            leader=end.term is not None,
+            counts_failures=end.failed_between is not None,
+            opens=end.opening is not None,
         )
-        return await self.database.hot(script, _end_parameters(end))
+        parameters = _end_parameters(end)
+        if (first := end.halts) is not None:
+            return await self.write("halt", lambda connection: end_and_halt(connection, script, parameters, first))
+        return await self.hot("report", script, parameters)
 
     async def claim(
         self, agent_id: str, session: str, *, limit: int, beat: int, boot_id: str, nonce: str
@@ -121,14 +138,19 @@ class DispatchPart(StorePart):
                     connection.execute(statement, values)
             return sorted((_claimed(row) for row in rows), key=lambda step: step.id)
 
-        return await self.database.single(work)
+        return await self.single("claim", work)
+
+
+def _optional_microseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else microseconds(seconds)
 
 
 def _step_rows(execution: str, plan: Plan, starts: dict[str, r.Start]) -> list[dict[str, Any]]:
     rows = []
     for number, stage in enumerate(plan.stages):
+        pool = pool_id(stage.pool) if stage.pool else None
         for step in stage.chain:
-            for lane, host in enumerate(stage.hosts):
+            for lane, host in zip(stage.lanes, stage.hosts, strict=True):
                 id_ = step_execution_id(execution, step, lane)
                 start = starts.get(id_)
                 rows.append(
@@ -138,47 +160,20 @@ def _step_rows(execution: str, plan: Plan, starts: dict[str, r.Start]) -> list[d
                         "step": step,
                         "lane": lane,
                         "agent": host,
-                        "state": _start_state(start).value,
+                        "state": start_state(start).value,
                         "spec": start.spec if start else None,
                         "attempt": start.attempt_id if start else None,
                         "number": start.number if start else 0,
+                        "pool": pool,
                     }
                 )
     return rows
 
 
-def _start_state(start: r.Start | None) -> StepState:
-    if start is None:
-        return StepState.BLOCKED
-    return StepState.RUNNING if start.session else StepState.READY
-
-
-def _starts_json(starts: tuple[r.Start, ...]) -> str:
-    return dumps(
-        [
-            {
-                "id": start.step_id,
-                "agent": start.agent_id,
-                "spec": start.spec,
-                "attempt": start.attempt_id,
-                "number": start.number,
-                "session": start.session,
-                "beat": start.beat,
-                "boot": start.boot_id,
-            }
-            for start in starts
-        ]
-    )
-
-
-def _started_event(start: r.Start) -> dict[str, Any]:
-    data = {"step_execution": start.step_id, "step": start.step, "attempt": start.attempt_id}
-    return {"kind": f"step.{_start_state(start)}", "agent": start.agent_id, "data": data}
-
-
 def _end_parameters(end: r.StepEnd) -> dict[str, Any]:
     outcome = end.outcome
-    total = int(outcome.get("log_end", 0))
+    # Nobody has told how long the log is when nobody has told the end.
+    total = int(outcome.get("log_end", 0)) if outcome.get("reported", True) else None
     return {
         "step": end.step_id,
         "execution": end.execution_id,
@@ -191,6 +186,10 @@ def _end_parameters(end: r.StepEnd) -> dict[str, Any]:
         "remaining_low": end.remaining[0],
         "remaining_high": end.remaining[1],
         "failed": int(end.failed),
+        "failed_low": end.failed_between[0] if end.failed_between else 0,
+        "failed_high": end.failed_between[1] if end.failed_between else 0,
+        "skip_to": end.skip_to,
+        **opens(end.opening),
         "tail": end.tail,
         "tail_offset": end.tail_offset,
         "tail_length": len(end.tail),
@@ -204,9 +203,14 @@ def _end_parameters(end: r.StepEnd) -> dict[str, Any]:
         "outputs": dumps(outcome.get("outputs", {})),
         "outcome": dumps(outcome),
         "log_total": total,
-        "starts": _starts_json(end.starts),
+        "starts": starts_json(end.starts),
         "execution_state": end.execution_state.value if end.execution_state else None,
         "warnings": end.warnings,
+        "delay": microseconds(end.retry.delay) if end.retry else 0,
+        "silence": microseconds(end.retry.silence) if end.retry else 0,
+        "lease": end.term.name if end.term else "",
+        "holder": end.term.holder if end.term else "",
+        "term": end.term.term if end.term else 0,
         "problem": dumps(end.problem) if end.problem else None,
         "events": dumps(_end_events(end)),
     }
@@ -219,9 +223,13 @@ def _end_events(end: r.StepEnd) -> list[dict[str, Any]]:
         **{name: end.outcome.get(name) for name in ("exit_code", "signal", "error", "duration", "log_end")},
         **({"skipped": list(end.skipped)} if end.skipped else {}),
     }
+    if end.retry is not None:
+        ended |= {"outcome": end.state.value, "delay": end.retry.delay, "silence": end.retry.silence}
+    state = StepState.RETRY_WAIT if end.retry is not None else end.state
     events = [
-        {"kind": f"step.{end.state}", "agent": end.agent_id, "data": ended},
-        *map(_started_event, end.starts),
+        {"kind": f"step.{state}", "agent": end.agent_id, "data": ended},
+        *map(told_event, end.told),
+        *map(started_event, end.starts),
     ]
     if end.execution_state is not None:
         data = {"problem": end.problem} if end.problem else {}

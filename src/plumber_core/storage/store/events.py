@@ -1,5 +1,5 @@
-"""The event log. The cursor ``<xid>.<id>`` orders events as they became visible: ids alone would not, for a lower id
-may commit after a higher one was read."""
+"""The event log. Places are of transaction and event: ids alone would not order events as they became visible, for a
+lower id may commit after a higher one was read."""
 
 from __future__ import annotations
 
@@ -8,25 +8,12 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, func, select, tuple_
 
-from plumber_core.errors import InvalidRequest
 from plumber_core.model import records as r
+from plumber_core.model.event_place import START, cursor_of, parse_cursor
 from plumber_core.storage import tables as t
 from plumber_core.storage.store.base import StorePart, insert_event
 
 _event = t.events.c
-START = "0.0"
-
-
-def parse_cursor(cursor: str) -> tuple[int, int]:
-    """Read a cursor.
-
-    Raises:
-        InvalidRequest: it is not one.
-    """
-    xid, dot, id_ = cursor.partition(".")
-    if not (dot and xid.isascii() and id_.isascii() and xid.isdigit() and id_.isdigit() and len(cursor) < 40):
-        raise InvalidRequest(field="after", reason=f"{cursor!r} is not the id of an event")
-    return int(xid), int(id_)
 
 
 class EventPart(StorePart):
@@ -41,20 +28,22 @@ class EventPart(StorePart):
         if execution_id is not None:
             query = query.where(_event.execution_id == execution_id)
         query = query.order_by(_event.xid, _event.id).limit(limit)
-        rows = await self.read(lambda connection: connection.execute(query).all())
+        rows = await self.look(lambda connection: connection.execute(query).all())
         return [
-            r.EventRow(f"{row.xid}.{row.id}", row.at, row.kind, row.execution_id, row.agent_id, json.loads(row.data))
+            r.EventRow(
+                cursor_of((row.xid, row.id)), row.at, row.kind, row.execution_id, row.agent_id, json.loads(row.data)
+            )
             for row in rows
         ]
 
     async def last_event(self) -> str:
-        return await self.read(last_cursor)
+        return await self.look(last_cursor)
 
     async def add_event(self, kind: str, execution_id: str | None, agent_id: str | None, data: dict[str, Any]) -> None:
         def work(connection: Connection) -> None:
             insert_event(connection, kind, execution_id, agent_id, data)
 
-        await self.write(work)
+        await self.write("add_event", work)
 
 
 def last_cursor(connection: Connection) -> str:
@@ -66,4 +55,4 @@ def last_cursor(connection: Connection) -> str:
         .limit(1)
     )
     row = connection.execute(query).first()
-    return f"{row.xid}.{row.id}" if row else START
+    return cursor_of((row.xid, row.id) if row else START)

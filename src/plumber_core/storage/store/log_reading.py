@@ -34,7 +34,10 @@ class LogReadingPart(StorePart):
             if row is None:
                 return None
             start, _ = _row_at(connection, attempt_id, offset)
-            return attempt_row(row), _pieces(connection, attempt_id, start, offset, limit)[offset - start :]
+            data = _pieces(connection, attempt_id, start, offset, limit)
+            if start + len(data) <= offset < row.log_end:
+                return None
+            return attempt_row(row), data[offset - start :]
 
         return await self.read(work)
 
@@ -47,9 +50,11 @@ class LogReadingPart(StorePart):
             if offset >= row.log_end:
                 return r.LogPiece(attempt_row(row), row.log_newlines, row.log_end, row.log_newlines, row.log_end, b"")
             start, line = _row_at(connection, attempt_id, offset)
-            if place.line is not None:
-                offset = start
+            # The line begins somewhere in its row, maybe at the end: what follows it comes from there on.
             data = _pieces(connection, attempt_id, start, offset, limit)
+            if start + len(data) <= offset:
+                # It was written and is not there any more: whoever deletes its execution is under way.
+                return None
             return r.LogPiece(attempt_row(row), row.log_newlines, start, line, offset, data[: row.log_end - start])
 
         return await self.read(work)
@@ -78,7 +83,10 @@ def _row_at(connection: Connection, attempt_id: str, offset: int) -> tuple[int, 
 
 
 def _pieces(connection: Connection, attempt_id: str, start: int, offset: int, limit: int) -> bytes:
-    """Return the stored rows from the one at ``start`` on, until ``limit`` bytes after ``offset``, so at least one."""
+    """Return the stored rows from the one at ``start`` on, until ``limit`` bytes after ``offset``, so at least one.
+
+    It ends before a row that is not there: whoever deletes a log takes its rows in any order.
+    """
     which = and_(_chunk.attempt_id == attempt_id, _chunk.start >= start)
     ranges = select(_chunk.start, _chunk.stop).where(which).order_by(_chunk.start).limit(ROWS_AT_ONCE)
     last = start
@@ -86,5 +94,12 @@ def _pieces(connection: Connection, attempt_id: str, start: int, offset: int, li
         last = begin
         if stop - offset >= limit:
             break
-    rows = select(_chunk.data).where(which, _chunk.start <= last).order_by(_chunk.start)
-    return b"".join(bytes(data) for (data,) in connection.execute(rows))
+    rows = select(_chunk.start, _chunk.data).where(which, _chunk.start <= last).order_by(_chunk.start)
+    pieces: list[bytes] = []
+    length = 0
+    for begin, data in connection.execute(rows):
+        if begin != start + length:
+            break
+        pieces.append(bytes(data))
+        length += len(pieces[-1])
+    return b"".join(pieces)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +11,12 @@ from sqlalchemy import Connection, func, select, tuple_
 
 from plumber_core.model import records as r
 from plumber_core.model.plan import Plan
+from plumber_core.model.states import StepState
 from plumber_core.storage import tables as t
+from plumber_core.storage.store.agents import awaited
 from plumber_core.storage.store.base import StorePart, attempt_row, step_row
 from plumber_core.storage.store.events import last_cursor
-from plumber_core.storage.store.executions import SUMMARY, execution_row
+from plumber_core.storage.store.executions import SUMMARY, execution_row, progress_of, waiting_step_row, with_agents
 
 _execution, _step, _attempt, _event, _task, _revision = (
     t.executions.c,
@@ -46,23 +49,29 @@ class OverviewPart(StorePart):
                 return None
             cells = [tuple(cell) for cell in connection.execute(query)]
             plan = Plan.from_json(json.loads(row.plan))
-            return r.MatrixRows(execution_row(row), plan, cells, last_cursor(connection))
+            awaiting = with_agents(_step.execution_id == execution_id, _step.state == "ready", awaited())
+            agents = frozenset(step.agent_id for step in connection.execute(awaiting))
+            counters, stages = _stages(connection, execution_id) if plan.has_rollouts else ([], {})
+            return r.MatrixRows(execution_row(row), plan, cells, last_cursor(connection), agents, counters, stages)
 
         return await self.database.snapshot(work)
+
+    async def stages(self, execution_id: str) -> tuple[list[r.Progress], dict[int, Counter[StepState]]]:
+        return await self.look(lambda connection: _stages(connection, execution_id))
 
     async def step_rounds(
         self, execution_id: str, step: int, agent_id: str
     ) -> tuple[list[r.StepRow], list[r.AttemptRow]]:
         where = (_step.execution_id == execution_id, _step.step == step, _step.agent_id == agent_id)
-        query = select(t.step_executions).where(*where).order_by(_step.round.desc())
+        query = with_agents(*where).order_by(_step.round.desc())
 
         def work(connection: Connection) -> tuple[list[r.StepRow], list[r.AttemptRow]]:
-            rounds = [step_row(row) for row in connection.execute(query)]
+            rounds = [waiting_step_row(row) for row in connection.execute(query)]
             mine = _attempt.step_execution_id.in_([row.id for row in rounds])
             tries = select(t.attempts).where(mine).order_by(_attempt.number)
             return rounds, [attempt_row(row) for row in connection.execute(tries)]
 
-        return await self.read(work)
+        return await self.look(work)
 
     async def step_ends(self, execution_id: str, step: int) -> list[tuple[r.StepRow, r.AttemptRow | None]]:
         query = (
@@ -71,7 +80,7 @@ class OverviewPart(StorePart):
             .where(_step.execution_id == execution_id, _step.step == step)
             .order_by(_step.lane, _step.round)
         )
-        rows = await self.read(lambda connection: connection.execute(query).all())
+        rows = await self.look(lambda connection: connection.execute(query).all())
         return [(step_row(row), attempt_row(row) if row._mapping[_attempt.id] else None) for row in rows]
 
     async def log_sources(
@@ -85,13 +94,13 @@ class OverviewPart(StorePart):
         if agents is not None:
             query = query.where(_step.agent_id.in_(list(agents)))
         query = query.order_by(_attempt.started_at, _attempt.id).limit(limit)
-        return [tuple(row) for row in await self.read(lambda connection: connection.execute(query).all())]
+        return [tuple(row) for row in await self.look(lambda connection: connection.execute(query).all())]
 
     async def operations_on(self, execution_id: str) -> list[r.EventRow]:
         kinds = ("execution.cancel_requested", "execution.cancel_reason")
         query = select(_event.at, _event.kind, _event.data).order_by(_event.xid, _event.id)
         query = query.where(_event.execution_id == execution_id, _event.kind.in_(kinds)).limit(MOST_LISTED)
-        rows = await self.read(lambda connection: connection.execute(query).all())
+        rows = await self.look(lambda connection: connection.execute(query).all())
         return [r.EventRow("", row.at, row.kind, execution_id, None, json.loads(row.data)) for row in rows]
 
     async def running_and_failed(self, since: int) -> tuple[list[r.ExecutionRow], list[r.ExecutionRow]]:
@@ -103,13 +112,13 @@ class OverviewPart(StorePart):
             first, second = connection.execute(running).all(), connection.execute(failed).all()
             return [execution_row(row) for row in first], [execution_row(row) for row in second]
 
-        return await self.read(work)
+        return await self.look(work)
 
     async def state_counts(self, executions: Sequence[str]) -> dict[str, dict[str, int]]:
         query = select(_step.execution_id, _step.state, func.count()).group_by(_step.execution_id, _step.state)
         query = query.where(_step.execution_id.in_(list(executions)))
         counts: dict[str, dict[str, int]] = {}
-        for execution, state, count in await self.read(lambda connection: connection.execute(query).all()):
+        for execution, state, count in await self.look(lambda connection: connection.execute(query).all()):
             counts.setdefault(execution, {})[state] = count
         return counts
 
@@ -126,12 +135,12 @@ class OverviewPart(StorePart):
                 found[task] = [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
             return found
 
-        return await self.read(work)
+        return await self.look(work)
 
     async def definitions(self, revisions: Sequence[tuple[str, int]]) -> dict[str, dict[str, Any]]:
         wanted = tuple_(_revision.task_id, _revision.number).in_(list(revisions))
         query = select(_revision.task_id, _revision.definition).where(wanted)
-        rows = await self.read(lambda connection: connection.execute(query).all())
+        rows = await self.look(lambda connection: connection.execute(query).all())
         return {task: json.loads(definition) for task, definition in rows}
 
     async def totals(self) -> tuple[int, int]:
@@ -142,4 +151,12 @@ class OverviewPart(StorePart):
             executions = connection.execute(select(func.count()).select_from(some)).scalar_one()
             return int(connection.execute(tasks).scalar_one()), int(executions)
 
-        return await self.read(work)
+        return await self.look(work)
+
+
+def _stages(connection: Connection, execution_id: str) -> tuple[list[r.Progress], dict[int, Counter[StepState]]]:
+    query = select(_step.stage, _step.state, func.count()).where(_step.execution_id == execution_id)
+    counts: dict[int, Counter[StepState]] = {}
+    for stage, state, count in connection.execute(query.group_by(_step.stage, _step.state)):
+        counts.setdefault(stage, Counter())[StepState(state)] = count
+    return progress_of(connection, execution_id), counts

@@ -36,9 +36,9 @@ class TaskPart(StorePart):
             return r.TaskRow(*connection.execute(select(*_COLUMNS).where(_task.id == task_id)).one()), True
 
         try:
-            return await self.write(work)
+            return await self.write("save_task", work)
         except IntegrityError:  # somebody created the same name in this moment: now it exists
-            return await self.write(work)
+            return await self.write("save_task", work)
 
     def _write(
         self, connection: Connection, id_: str, name: str, description: str, revision: int, *, is_new: bool
@@ -66,7 +66,7 @@ class TaskPart(StorePart):
 
     async def list_revisions(self, task_id: str) -> list[r.RevisionRow]:
         query = select(t.revisions).where(_revision.task_id == task_id).order_by(_revision.number.desc())
-        rows = await self.read(lambda connection: connection.execute(query).all())
+        rows = await self.look(lambda connection: connection.execute(query).all())
         return [_revision_row(row) for row in rows]
 
     async def list_tasks(self, search: str, limit: int, after: str | None) -> list[dict[str, Any]]:
@@ -80,12 +80,12 @@ class TaskPart(StorePart):
         if after is not None:
             query = query.where(_task.name > after)
         query = query.order_by(_task.name).limit(limit)
-        rows = await self.read(lambda connection: connection.execute(query).all())
+        rows = await self.look(lambda connection: connection.execute(query).all())
         return [dict(row._mapping) for row in rows]
 
     async def delete_task(self, id: str) -> bool:
         statement = update(t.tasks).where(_task.id == id, _task.deleted_at.is_(None)).values(deleted_at=now())
-        return await self.write(lambda connection: connection.execute(statement).rowcount == 1)
+        return await self.write("delete_task", lambda connection: connection.execute(statement).rowcount == 1)
 
 
 def _digest(connection: Connection, task: str, number: int) -> str | None:

@@ -9,6 +9,7 @@ export const i18n = createI18n({
   locale: 'en',
   fallbackLocale: 'en',
   missingWarn: import.meta.env.DEV,
+  missing: (_, key) => unknown(key),
   fallbackWarn: false,
   messages: {} as Record<Language, Record<string, never>>,
 })
@@ -19,6 +20,10 @@ export function browserLanguage(): Language {
   return wanted.toLowerCase().startsWith('zh') ? 'zh-CN' : 'en'
 }
 
+/** A newer server may know states that this page does not: their code in words is better than a key. */
+function unknown(key: string): string | undefined {
+  return key.startsWith('states.') ? key.slice('states.'.length).replaceAll('_', ' ') : undefined
+}
 
 /** Load a language and make it the page's. */
 export async function speak(language: Language): Promise<void> {

@@ -9,6 +9,8 @@ declare module 'vue-router' {
   }
 }
 
+const RELOADED = 'plumber.reloaded'
+
 export const routes: RouteRecordRaw[] = [
   { path: '/', name: 'home', component: () => import('./views/HomeView.vue') },
   { path: '/login', name: 'login', component: () => import('./views/LoginView.vue'), meta: { public: true, bare: true } },
@@ -34,4 +36,11 @@ router.beforeEach(async (to) => {
   const session = useSession()
   if (!session.known) await session.restore().catch(() => undefined)
   if (!to.meta.public && session.known && !session.user) return { name: 'login', query: { to: to.fullPath } }
+})
+
+// A server that was upgraded has no longer the parts of the page that this tab would load: the whole page is read anew.
+router.onError((error, to) => {
+  if (!/import|preload/i.test(String(error)) || sessionStorage.getItem(RELOADED) === to.fullPath) return
+  sessionStorage.setItem(RELOADED, to.fullPath)
+  location.assign(router.resolve(to.fullPath).href)
 })

@@ -1,4 +1,5 @@
 /** The one way to call the server: every operation by its name, typed by the OpenAPI document. */
+import { noteAnswer } from './back'
 import type { components, paths } from './schema'
 import { ApiError, problemOf } from './errors'
 
@@ -28,6 +29,9 @@ export function address(path: string): string {
   return new URL(path.replace(/^\//, ''), document.baseURI).toString()
 }
 
+/** What a proxy says while the server behind it is away. */
+const AWAY = new Set([502, 503, 504])
+
 let sessionOver = (): void => undefined
 
 /** Say what happens when the server no longer knows the session, whatever was asked. */
@@ -43,8 +47,10 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     response = await fetch(address(path), { credentials: 'same-origin', ...init, headers })
   } catch (error) {
     if (init.signal?.aborted) throw error
+    noteAnswer(false)
     throw new ApiError(0, { code: 'unreachable_server', arguments: {}, detail: '', hint: '' })
   }
+  noteAnswer(!AWAY.has(response.status))
   if (response.status === 401) sessionOver()
   if (!response.ok) throw new ApiError(response.status, await problemOf(response))
   return response

@@ -1,4 +1,5 @@
 /** Streams of server-sent events, shared by their followers, that go on by themselves without a gap or a repeat. */
+import { noteAnswer } from './back'
 import { address } from './client'
 
 export interface PlumberEvent {
@@ -117,6 +118,7 @@ class EventStream {
   private connected(up: boolean): void {
     if (up) this.retry = FIRST_RETRY
     this.lost = !up
+    noteAnswer(up)
     this.each(({ listener }) => listener.connection?.(up))
   }
 

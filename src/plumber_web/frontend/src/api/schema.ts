@@ -164,8 +164,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Return who matches a target expression now and could run a step.
-         * @description Return who matches a target expression now and could run a step.
+         * Return who matches a target expression now and could run a step, and who nearly does and why not.
+         * @description Return who matches a target expression now and could run a step, and who nearly does and why not.
          *
          *     Raises: InvalidRequest (its reason names the column).
          */
@@ -264,6 +264,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/agent.strays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return what an agent ran for executions that the database has lost, newest first.
+         * @description Return what an agent ran for executions that the database has lost, newest first.
+         *
+         *     Raises: NotFound.
+         */
+        post: operations["agent.strays"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/agent.update": {
         parameters: {
             query?: never;
@@ -286,6 +308,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/agent.waive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Wait no longer for what an agent has not told since the database lost commits.
+         * @description Wait no longer for what an agent has not told since the database lost commits.
+         *
+         *     For an agent that will not come back, and for one of the original, which cannot tell. What it ran in the lost
+         *     commits may then run a second time.
+         *
+         *     Raises: NotFound, Conflict (nothing is awaited of it).
+         */
+        post: operations["agent.waive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/execution.cancel": {
         parameters: {
             query?: never;
@@ -302,6 +349,30 @@ export interface paths {
          *     Raises: NotFound, Conflict (already ended).
          */
         post: operations["execution.cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execution.go": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on with a rollout that waits between two batches, whether for somebody or for its pause to be over.
+         * @description Go on with a rollout that waits between two batches, whether for somebody or for its pause to be over.
+         *
+         *     ``batch`` says after which batch; a rollout that waits elsewhere by now stays as it is.
+         *
+         *     Raises: NotFound, Conflict (nothing waits, or after another batch).
+         */
+        post: operations["execution.go"];
         delete?: never;
         options?: never;
         head?: never;
@@ -340,8 +411,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Return executions, newest first; ``search`` is a part of their tasks' names.
-         * @description Return executions, newest first; ``search`` is a part of their tasks' names.
+         * Return executions, newest first; ``search`` is a part of their tasks' names, ``by`` who requested them.
+         * @description Return executions, newest first; ``search`` is a part of their tasks' names, ``by`` who requested them.
          */
         post: operations["execution.list"];
         delete?: never;
@@ -407,7 +478,7 @@ export interface paths {
          * Run the same revision with the same parameters again, on the hosts that match now.
          * @description Run the same revision with the same parameters again, on the hosts that match now.
          *
-         *     Raises: NotFound, NobodyMatches.
+         *     Raises: NotFound, NobodyMatches, Conflict (it ran a task that was never saved).
          */
         post: operations["execution.rerun"];
         delete?: never;
@@ -496,6 +567,72 @@ export interface paths {
          * @description Return every step type that this server or an agent knows, with the JSON Schema of its parameters.
          */
         post: operations["executor.list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/group.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forget a group. A task that names it cannot run until it is saved again.
+         * @description Forget a group. A task that names it cannot run until it is saved again.
+         *
+         *     Raises: NotFound, Conflict (another group is made of it).
+         */
+        post: operations["group.delete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/group.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return every group, in order of their names.
+         * @description Return every group, in order of their names.
+         */
+        post: operations["group.list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/group.save": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a target expression a name, or another expression to a name.
+         * @description Give a target expression a name, or another expression to a name.
+         *
+         *     Executions that have started keep the hosts that they have.
+         *
+         *     Raises: InvalidRequest (its reason names the column, the group that does not exist, or the circle).
+         */
+        post: operations["group.save"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1020,6 +1157,21 @@ export interface components {
          * @enum {string}
          */
         AgentState: "active" | "draining" | "disabled" | "revoked";
+        /** AgentStraysIn */
+        AgentStraysIn: {
+            /** Agent */
+            agent: string;
+            /**
+             * Cursor
+             * @default null
+             */
+            cursor?: string | null;
+            /**
+             * Limit
+             * @default 50
+             */
+            limit?: number;
+        };
         /** AgentUpdateIn */
         AgentUpdateIn: {
             /** Agent */
@@ -1045,8 +1197,24 @@ export interface components {
         /**
          * AgentView
          * @description An agent; ``running`` counts live attempts; ``outdated`` says that its version is not the server's.
+         *
+         *     ``load`` is the last minute's load average for each CPU, ``memory`` the used share of it (0 to 1), both in steps of
+         *     5 % and only while the agent is heard. ``conflict``: another copy of it is alive, and neither gets steps until
+         *     somebody has given the real one a new credential. ``awaited``: it gets nothing until it has told what it ran in
+         *     commits that the database lost, or somebody has waived that. ``strays`` counts its attempts that the database does
+         *     not know.
          */
         AgentView: {
+            /**
+             * Awaited
+             * @default false
+             */
+            awaited: boolean;
+            /**
+             * Conflict
+             * @default false
+             */
+            conflict: boolean;
             /**
              * Created At
              * Format: date-time
@@ -1078,6 +1246,16 @@ export interface components {
              * @default null
              */
             last_seen_at: string | null;
+            /**
+             * Load
+             * @default null
+             */
+            load: number | null;
+            /**
+             * Memory
+             * @default null
+             */
+            memory: number | null;
             /** Name */
             name: string;
             /**
@@ -1103,14 +1281,26 @@ export interface components {
             slots: number;
             state: components["schemas"]["AgentState"];
             /**
+             * Strays
+             * @default 0
+             */
+            strays: number;
+            /**
              * Version
              * @default
              */
             version: string;
         };
+        /** AgentWaiveIn */
+        AgentWaiveIn: {
+            /** Agent */
+            agent: string;
+        };
         /**
          * AttemptView
          * @description One try. ``state`` of an attempt is the outcome's; ``log_complete`` once stored bytes and digest agree.
+         *
+         *     ``orphans`` counts processes that were left running, ``oom`` says that the kernel killed it for want of memory.
          */
         AttemptView: {
             /**
@@ -1160,6 +1350,16 @@ export interface components {
             /** Number */
             number: number;
             /**
+             * Oom
+             * @default false
+             */
+            oom: boolean;
+            /**
+             * Orphans
+             * @default 0
+             */
+            orphans: number;
+            /**
              * Outputs
              * @default {}
              */
@@ -1178,6 +1378,24 @@ export interface components {
             started_at: string;
             /** State */
             state: string | null;
+        };
+        /**
+         * BatchView
+         * @description One batch of a rollout: its turn has not come (``blocked``), it waits before its gate or itself (``waiting``), it
+         *     runs, its ``gate`` does, it has ``passed`` both, it has ``stopped`` the rollout, or never came to its turn.
+         */
+        BatchView: {
+            /** Failed */
+            failed: number;
+            /** Hosts */
+            hosts: number;
+            /** Number */
+            number: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "blocked" | "waiting" | "running" | "gate" | "passed" | "stopped" | "skipped";
         };
         /**
          * Done
@@ -1284,6 +1502,11 @@ export interface components {
             requested_by: string;
             /** Revision */
             revision: number | null;
+            /**
+             * Rollouts
+             * @default []
+             */
+            rollouts: components["schemas"]["RolloutView"][];
             state: components["schemas"]["ExecutionState"];
             /**
              * Steps
@@ -1300,6 +1523,21 @@ export interface components {
              */
             warnings: number;
         };
+        /** ExecutionGoIn */
+        ExecutionGoIn: {
+            /**
+             * Batch
+             * @default null
+             */
+            batch?: number | null;
+            /** Execution */
+            execution: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason?: string;
+        };
         /** ExecutionGroupsIn */
         ExecutionGroupsIn: {
             /** Execution */
@@ -1309,6 +1547,11 @@ export interface components {
         };
         /** ExecutionListIn */
         ExecutionListIn: {
+            /**
+             * By
+             * @default null
+             */
+            by?: string | null;
             /**
              * Cursor
              * @default null
@@ -1418,6 +1661,8 @@ export interface components {
             requested_by: string;
             /** Revision */
             revision: number | null;
+            /** Rollouts */
+            rollouts: components["schemas"]["RolloutView"][];
             /** Started */
             started: (number | null)[][];
             state: components["schemas"]["ExecutionState"];
@@ -1645,6 +1890,21 @@ export interface components {
             summary: string;
         };
         /**
+         * FailedTerm
+         * @description A part of a target expression that an agent does not fulfil: ``label`` has this ``value`` there, or none.
+         */
+        FailedTerm: {
+            /** Label */
+            label: string;
+            /** Term */
+            term: string;
+            /**
+             * Value
+             * @default null
+             */
+            value: string | null;
+        };
+        /**
          * FleetCounts
          * @description How many agents there are by presence and by decree.
          */
@@ -1659,6 +1919,49 @@ export interface components {
             };
             /** Total */
             total: number;
+        };
+        /** GroupDeleteIn */
+        GroupDeleteIn: {
+            /** Name */
+            name: string;
+        };
+        /** GroupListIn */
+        GroupListIn: Record<string, never>;
+        /** GroupSaveIn */
+        GroupSaveIn: {
+            /**
+             * Description
+             * @default
+             */
+            description?: string;
+            /** Expression */
+            expression: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * GroupView
+         * @description A saved group: a target expression with a name, ``total`` agents that it means now, and who changed it last.
+         */
+        GroupView: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Expression */
+            expression: string;
+            /** Name */
+            name: string;
+            /** Total */
+            total: number;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Updated By */
+            updated_by: string;
         };
         /**
          * LoginResult
@@ -1701,13 +2004,25 @@ export interface components {
         };
         /**
          * MatrixHost
-         * @description One host as a row.
+         * @description One host as a row; ``awaited``: its ready steps wait until it has told what it ran in lost commits.
+         *
+         *     Where nobody has claimed a pool's step yet, the row stands for whoever will: ``pool`` is how many agents may.
          */
         MatrixHost: {
+            /**
+             * Awaited
+             * @default false
+             */
+            awaited: boolean;
             /** Id */
             id: string;
             /** Name */
             name: string;
+            /**
+             * Pool
+             * @default 0
+             */
+            pool: number;
         };
         /**
          * MatrixStep
@@ -1731,6 +2046,17 @@ export interface components {
             path: string | null;
             /** Uses */
             uses: string;
+        };
+        /**
+         * NearMiss
+         * @description An agent that a target expression nearly means: all that keeps it from it. ``state`` is what was decreed.
+         */
+        NearMiss: {
+            /** Failed */
+            failed: components["schemas"]["FailedTerm"][];
+            /** Name */
+            name: string;
+            state: components["schemas"]["AgentState"];
         };
         /**
          * OperationRecord
@@ -1838,6 +2164,16 @@ export interface components {
              */
             next: string | null;
         };
+        /** Page[StrayView] */
+        Page_StrayView_: {
+            /** Items */
+            items: components["schemas"]["StrayView"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
         /** Page[TaskSummary] */
         Page_TaskSummary_: {
             /** Items */
@@ -1847,6 +2183,23 @@ export interface components {
              * @default null
              */
             next: string | null;
+        };
+        /**
+         * PlannedBatch
+         * @description A batch as it would run: its hosts by name, the first 50 of them.
+         */
+        PlannedBatch: {
+            /** Hosts */
+            hosts: number;
+            /**
+             * Most Failed
+             * @default null
+             */
+            most_failed: number | null;
+            /** Names */
+            names: string[];
+            /** Number */
+            number: number;
         };
         /**
          * PlannedHost
@@ -1860,10 +2213,42 @@ export interface components {
             presence: components["schemas"]["Presence"];
         };
         /**
+         * PlannedRollout
+         * @description How a block would spread over its hosts. ``steps`` are the indexes of its steps, ``gates`` those of its gates.
+         *
+         *     ``pause`` is seconds, or ``manual``; ``most_failed`` hosts may fail in all, any number if None.
+         */
+        PlannedRollout: {
+            /** Batches */
+            batches: components["schemas"]["PlannedBatch"][];
+            /** Block */
+            block: string;
+            /** Gates */
+            gates: number[];
+            /**
+             * Most Failed
+             * @default null
+             */
+            most_failed: number | null;
+            /**
+             * Pause
+             * @default null
+             */
+            pause: number | "manual" | null;
+            /** Steps */
+            steps: number[];
+        };
+        /**
          * PlannedStep
-         * @description One step as it would run. ``command`` is what executors call their summary.
+         * @description One step as it would run, on all of ``hosts`` or on ``any_of`` of them, whoever is free. ``command`` is what
+         *     executors call their summary.
          */
         PlannedStep: {
+            /**
+             * Any Of
+             * @default 0
+             */
+            any_of: number;
             /** Command */
             command: string;
             /** Env */
@@ -1896,6 +2281,11 @@ export interface components {
             };
             /** Revision */
             revision: number | null;
+            /**
+             * Rollouts
+             * @default []
+             */
+            rollouts: components["schemas"]["PlannedRollout"][];
             /** Steps */
             steps: components["schemas"]["PlannedStep"][];
             /** Task */
@@ -1928,6 +2318,7 @@ export interface components {
          *
          *     ``line`` and ``column`` count from 1; 0 means that the source has no position (JSON values from a program).
          *     ``path`` is the place in the document, such as ``steps[2].timeout``. ``nearest`` is the closest valid name.
+         *     ``phrases`` holds the arguments, ``expected`` among them, that are words of ours: each as a code with arguments.
          */
         Problem: {
             /**
@@ -1963,6 +2354,15 @@ export interface components {
             nearest?: string | null;
             /** Path */
             path: string;
+            /**
+             * Phrases
+             * @default {}
+             */
+            phrases?: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
         };
         /**
          * ProblemDetails
@@ -2026,6 +2426,24 @@ export interface components {
             note: string;
             /** Number */
             number: number;
+        };
+        /**
+         * RolloutView
+         * @description A block that spreads over its hosts; ``waiting`` tells for what it waits between two batches, as a code with
+         *     arguments.
+         */
+        RolloutView: {
+            /** Batches */
+            batches: components["schemas"]["BatchView"][];
+            /** Block */
+            block: string;
+            /**
+             * Waiting
+             * @default null
+             */
+            waiting: {
+                [key: string]: unknown;
+            } | null;
         };
         /** SessionChangePasswordIn */
         SessionChangePasswordIn: {
@@ -2127,6 +2545,45 @@ export interface components {
          */
         StepState: "blocked" | "ready" | "claimed" | "running" | "cancelling" | "unreachable" | "retry_wait" | "succeeded" | "failed" | "timed_out" | "cancelled" | "rejected" | "expired" | "skipped" | "lost";
         /**
+         * StrayView
+         * @description An attempt that an agent ran for an execution that the database has lost; ``state`` None: not ended yet.
+         */
+        StrayView: {
+            /** Attempt */
+            attempt: string;
+            /**
+             * Error
+             * @default null
+             */
+            error: string | null;
+            /** Execution */
+            execution: string;
+            /**
+             * Exit Code
+             * @default null
+             */
+            exit_code: number | null;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /**
+             * Signal
+             * @default null
+             */
+            signal: number | null;
+            /**
+             * State
+             * @default null
+             */
+            state: string | null;
+            /** Step */
+            step: string;
+            /** Task */
+            task: string;
+        };
+        /**
          * SystemInfo
          * @description What runs here.
          */
@@ -2165,16 +2622,28 @@ export interface components {
         /**
          * TargetMatch
          * @description Who matches a target expression now. ``names`` and ``offline_names`` are the first 50 of each.
+         *
+         *     ``near`` are agents that do not match, those first that miss least: at most 10 of them. Of a
+         *     pool (``any 1 of ...``) everybody in it matches, and ``any_of`` of them would run a step.
          */
         TargetMatch: {
+            /**
+             * Any Of
+             * @default 0
+             */
+            any_of: number;
             /** Names */
             names: string[];
+            /** Near */
+            near: components["schemas"]["NearMiss"][];
             /** Offline Names */
             offline_names: string[];
             /** Online */
             online: number;
             /** Total */
             total: number;
+            /** Unknown */
+            unknown: components["schemas"]["UnknownWord"][];
         };
         /** TaskApplyIn */
         TaskApplyIn: {
@@ -2459,6 +2928,19 @@ export interface components {
             id: string;
         };
         /**
+         * UnknownWord
+         * @description A name, a label or a label's value that no agent has, and the nearest that one has.
+         */
+        UnknownWord: {
+            /**
+             * Nearest
+             * @default null
+             */
+            nearest: string | null;
+            /** Word */
+            word: string;
+        };
+        /**
          * ValidationReport
          * @description ``problems`` is empty when the task can be saved.
          */
@@ -2511,6 +2993,15 @@ export interface components {
         };
         /** @description The state has moved on. */
         409: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["ProblemDetails"];
+            };
+        };
+        /** @description It was deleted: it was older than what is kept. */
+        410: {
             headers: {
                 [name: string]: unknown;
             };
@@ -2580,6 +3071,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2612,6 +3104,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2644,6 +3137,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2676,6 +3170,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2708,6 +3203,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2740,6 +3236,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2772,6 +3269,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2804,6 +3302,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2836,6 +3335,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2868,6 +3368,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2900,6 +3401,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2932,6 +3434,40 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "agent.strays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentStraysIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StrayView_"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2964,6 +3500,40 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "agent.waive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentWaiveIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentView"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -2996,6 +3566,40 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "execution.go": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionGoIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionSummary"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3028,6 +3632,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3060,6 +3665,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3092,6 +3698,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3124,6 +3731,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3156,6 +3764,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3188,6 +3797,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3220,6 +3830,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3252,6 +3863,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3284,6 +3896,106 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "group.delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupDeleteIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Done"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "group.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["GroupListIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupView"][];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "group.save": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupSaveIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupView"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3316,6 +4028,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3348,6 +4061,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3380,6 +4094,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3412,6 +4127,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3444,6 +4160,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3476,6 +4193,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3508,6 +4226,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3540,6 +4259,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3572,6 +4292,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3604,6 +4325,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3636,6 +4358,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3668,6 +4391,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3700,6 +4424,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3732,6 +4457,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3764,6 +4490,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3796,6 +4523,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3828,6 +4556,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];
@@ -3860,6 +4589,7 @@ export interface operations {
             403: components["responses"]["403"];
             404: components["responses"]["404"];
             409: components["responses"]["409"];
+            410: components["responses"]["410"];
             413: components["responses"]["413"];
             429: components["responses"]["429"];
             503: components["responses"]["503"];

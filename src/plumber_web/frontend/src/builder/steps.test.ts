@@ -15,6 +15,12 @@ it('finds the text of a step and its first line', () => {
   expect([kindOf({}), kindOf({ uses: 'http' })]).toEqual(['shell', 'http'])
 })
 
+it('shows a block as the steps in it and the sizes of its batches', () => {
+  const block = { name: 'roll out', rollout: { batches: [1, '10%', '100%'] }, steps: [{ name: 'stop', run: 'systemctl stop shop' }, { name: 'start', run: 'true' }] }
+  expect([kindOf(block), firstLine(block), bodyOf(block)]).toEqual(['block', 'stop → start', '1. stop: systemctl stop shop\n2. start: true'])
+  expect(chips(block)).toEqual([['rollout', '1 10% 100%']])
+})
+
 it('invents names that are free', () => {
   expect(freshName('step', [])).toBe('step')
   expect(freshName('step', ['step', 'step 2'])).toBe('step 3')

@@ -1,10 +1,14 @@
 /** What a step's card shows: pure looks at one step. */
 import { expressionOf, type StepShape } from '@/tasks/api'
 
-export const kindOf = (step: StepShape): string => (step.uses ? String(step.uses) : 'shell')
+export const isBlock = (step: StepShape): boolean => Array.isArray(step.steps)
+export const insideOf = (step: StepShape): StepShape[] => (isBlock(step) ? step.steps!.filter((one) => one !== null && typeof one === 'object') : [])
+
+export const kindOf = (step: StepShape): string => (isBlock(step) ? 'block' : step.uses ? String(step.uses) : 'shell')
 
 /** Return the text that a step carries out, as far as it has one. */
 export function bodyOf(step: StepShape): string {
+  if (isBlock(step)) return insideOf(step).map((one, at) => `${at + 1}. ${one.name ?? ''}: ${firstLine(one)}`).join('\n')
   if (typeof step.run === 'string') return step.run.trimEnd()
   const given = step.with ?? {}
   const text = given.script ?? given.run
@@ -12,7 +16,9 @@ export function bodyOf(step: StepShape): string {
   return Object.entries(given).map(([key, value]) => `${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`).join('\n')
 }
 
-export const firstLine = (step: StepShape): string => bodyOf(step).split('\n').find((line) => line.trim() !== '' && !line.startsWith('#!'))?.trim() ?? ''
+export const firstLine = (step: StepShape): string => (isBlock(step) ? insideOf(step).map((one) => one.name).join(' → ') : lineOf(step))
+
+const lineOf = (step: StepShape): string => bodyOf(step).split('\n').find((line) => line.trim() !== '' && !line.startsWith('#!'))?.trim() ?? ''
 
 /** Keys whose value is shown on a chip; the others that differ from their defaults only by name. */
 const VALUED = ['path', 'shell', 'timeout', 'idle_timeout', 'grace', 'on_failure']
@@ -25,6 +31,10 @@ export function chips(step: StepShape): [string, string][] {
     const value = step[key]
     if (value !== undefined && value !== null && value !== DEFAULTS[key]) found.push([key, seconds(key, value)])
   }
+  const batches = (step.rollout as { batches?: unknown } | null | undefined)?.batches
+  if (batches !== undefined) found.push(['rollout', [batches].flat().join(' ')])
+  const attempts = (step.retry as { attempts?: unknown } | null | undefined)?.attempts
+  if (attempts !== undefined) found.push(['retry', `${String(attempts)}×`])
   const env = Object.keys(step.env ?? {}).length
   if (env > 0) found.push(['env', String(env)])
   if (step.stdin !== undefined && step.stdin !== null) found.push(['stdin', ''])

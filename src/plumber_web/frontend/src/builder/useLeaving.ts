@@ -1,16 +1,26 @@
-/** Asks before unsaved work is left, within the page and when the tab is closed. */
+/** Asks before unsaved work is left, within the page and when the tab is closed; a login or a reload comes back to it. */
 import { useEventListener } from '@vueuse/core'
 import { ref, type Ref } from 'vue'
 import { onBeforeRouteLeave, onBeforeRouteUpdate, useRouter, type RouteLocationNormalized } from 'vue-router'
+import { beforeReload } from '@/composables/reload'
 
-export function useLeaving(dirty: () => boolean): { asking: Ref<boolean>; leave: () => void; allow: () => void } {
+/** `keep` puts the work aside for when this tab is here again. */
+export function useLeaving(dirty: () => boolean, keep: () => void): { asking: Ref<boolean>; leave: () => void; allow: () => void } {
   const router = useRouter()
   const asking = ref(false)
   let allowed = false
   let target: RouteLocationNormalized | undefined
 
+  function putAside(): void {
+    if (dirty() && !allowed) keep()
+  }
+
   function guard(to: RouteLocationNormalized, from: RouteLocationNormalized): boolean {
     if (allowed || !dirty() || to.path === from.path) return true
+    if (to.name === 'login') {
+      keep()
+      return true
+    }
     target = to
     asking.value = true
     return false
@@ -18,7 +28,12 @@ export function useLeaving(dirty: () => boolean): { asking: Ref<boolean>; leave:
   onBeforeRouteLeave(guard)
   onBeforeRouteUpdate(guard)
   useEventListener(window, 'beforeunload', (event) => {
-    if (dirty()) event.preventDefault()
+    if (dirty() && !allowed) event.preventDefault()
+  })
+  useEventListener(window, 'pagehide', putAside)
+  beforeReload(() => {
+    putAside()
+    allowed = true
   })
 
   function leave(): void {

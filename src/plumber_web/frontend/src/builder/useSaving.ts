@@ -2,11 +2,14 @@
 import { useQueryCache } from '@pinia/colada'
 import { computed, ref, shallowRef, type ComputedRef, type Ref } from 'vue'
 import { useI18n } from 'vue-i18n'
+import { keepDraft, takeDraft } from './draft'
 import { skeleton } from './skeleton'
 import type { History } from './useHistory'
 import { call, type Schemas } from '@/api/client'
 import { ApiError } from '@/api/errors'
 import { useErrors } from '@/composables/useErrors'
+import { useSession } from '@/stores/session'
+import { useToasts } from '@/stores/toasts'
 
 type Detail = Schemas['TaskDetail']
 
@@ -20,6 +23,8 @@ export interface Saving {
   /** What stands on the server in place of what was loaded, once saving was refused for it. */
   theirs: Ref<Detail | null>
   load: () => Promise<void>
+  /** Put unsaved work aside; `load` brings it back. */
+  keep: () => void
   save: (note: string) => Promise<Detail | undefined>
   takeTheirs: () => void
   overwrite: (note: string) => Promise<Detail | undefined>
@@ -29,6 +34,8 @@ export function useSaving(name: () => string | undefined, taskName: () => string
   const { t } = useI18n()
   const errors = useErrors()
   const cache = useQueryCache()
+  const toasts = useToasts()
+  const user = useSession().user?.name ?? ''
   const loading = ref(true)
   const error = shallowRef<unknown>(null)
   const loaded = shallowRef<Detail | null>(null)
@@ -50,10 +57,24 @@ export function useSaving(name: () => string | undefined, taskName: () => string
       const wanted = name()
       if (wanted !== undefined) take(await call('task.show', { task: wanted }))
       else history.reset((saved.value = skeleton(t('builder.newTask'), t('builder.newStep'))))
+      bringBack()
     } catch (reason) {
       error.value = reason
     }
     loading.value = false
+  }
+
+  const revision = computed(() => loaded.value?.revision.number ?? 0)
+  const keep = (): void => keepDraft(name(), { text: history.text.value, revision: revision.value, user })
+
+  /** Work that was put aside still changes the revision that it began with: saving tells of what was saved meanwhile. */
+  function bringBack(): void {
+    const draft = takeDraft(name(), user)
+    const newest = loaded.value
+    if (!draft || draft.text === history.text.value) return
+    history.write(draft.text)
+    if (newest) loaded.value = { ...newest, revision: { ...newest.revision, number: draft.revision } }
+    toasts.add('info', t('builder.restored'), { label: t('builder.discard'), run: () => void load() })
   }
 
   /** Under another name it becomes another task, which must be new. */
@@ -88,11 +109,12 @@ export function useSaving(name: () => string | undefined, taskName: () => string
     loading,
     error,
     format,
-    revision: computed(() => loaded.value?.revision.number ?? 0),
+    revision,
     dirty: computed(() => !loading.value && !error.value && history.text.value !== saved.value),
     busy,
     theirs,
     load,
+    keep,
     save: (note) => apply(note, expected()),
     takeTheirs: () => void (theirs.value && (take(theirs.value), (theirs.value = null))),
     overwrite: (note) => apply(note, theirs.value?.revision.number ?? 0),

@@ -2,7 +2,7 @@
 import { computed, type ComputedRef } from 'vue'
 import { useI18n } from 'vue-i18n'
 import * as document from './document'
-import { freshName } from './steps'
+import { freshName, insideOf } from './steps'
 import { useHistory, type History } from './useHistory'
 import { useToasts } from '@/stores/toasts'
 import type { StepShape, TaskShape } from '@/tasks/api'
@@ -16,6 +16,8 @@ export interface TaskEditor {
   /** Change several keys of one step as one edit. */
   setStep: (at: number, values: Record<string, unknown>) => void
   insert: (at: number) => void
+  /** Insert steps that are rolled out together, batch by batch. */
+  insertBlock: (at: number) => void
   duplicate: (at: number) => void
   move: (from: number, to: number) => void
   remove: (at: number) => void
@@ -28,7 +30,7 @@ export function useTaskDocument(): TaskEditor {
   const { text } = history
   const task = computed(() => document.readTask(text.value))
   const steps = computed(() => task.value?.steps ?? [])
-  const names = (): (string | undefined)[] => steps.value.map((step) => step.name)
+  const names = (): (string | undefined)[] => steps.value.flatMap((step) => [step, ...insideOf(step)]).map((step) => step.name)
 
   function write(next: string | null, place = ''): void {
     if (next === null) toasts.add('bad', t('builder.refused'))
@@ -58,6 +60,7 @@ export function useTaskDocument(): TaskEditor {
     set: (path, value) => write(document.setValue(text.value, path, value), path.join('.')),
     setStep,
     insert: (at) => write(document.insertStep(text.value, at, { name: freshName(t('builder.newStep'), names()), run: 'echo hello' })),
+    insertBlock: (at) => write(document.insertStep(text.value, at, { name: freshName(t('builder.newBlock'), names()), rollout: { batches: '1 10% 100%' }, steps: [{ name: freshName(t('builder.newStep'), names()), run: 'echo hello' }] })),
     duplicate: (at) => write(document.duplicateStep(text.value, at, freshName(t('builder.copyOf', { name: steps.value[at]?.name ?? '' }), names()))),
     move: (from, to) => void (to >= 0 && to < steps.value.length && from !== to && write(document.moveStep(text.value, from, to))),
     remove,

@@ -34,7 +34,8 @@ export function useFormat(): Format {
     const seconds = (Date.parse(time) - now) / 1000
     const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ['second', 1]
     if (unit === 'second' && Math.abs(seconds) < 5) return t('time.now')
-    return new Intl.RelativeTimeFormat(locale.value, { style: 'short' }).format(Math.round(seconds / size), unit)
+    const said = new Intl.RelativeTimeFormat(locale.value, { style: 'short' }).format(Math.round(seconds / size), unit)
+    return said.replace(/(\d)(?=\p{Script=Han})/u, '$1 ')
   }
 
   function moment(time: string): string {

@@ -5,7 +5,10 @@ export interface Shortcut {
   keys: string
   /** Key of the sentence that the map shows. */
   label: string
-  run: () => void
+  /** Without it the part of the page that has the focus answers the key itself, and the map tells of it. */
+  run?: () => void
+  /** Works on every page. */
+  everywhere?: boolean
 }
 
 export const shortcuts = shallowReactive(new Set<Shortcut>())
@@ -24,13 +27,13 @@ let beforeAt = 0
 export function press(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isTyping(event)) return
   const fresh = event.timeStamp - beforeAt < SEQUENCE ? before : ''
-  const list = [...shortcuts].reverse()
+  const list = [...shortcuts].filter(({ run }) => run).reverse()
   const found = list.find((one) => one.keys === `${fresh} ${event.key}`) ?? list.find((one) => one.keys === event.key)
   before = event.key
   beforeAt = event.timeStamp
   if (!found) return
   event.preventDefault()
-  found.run()
+  found.run?.()
 }
 
 function isTyping(event: KeyboardEvent): boolean {

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { rangeOf } from './marks'
 
 const TEXT = 'name: a\nstps:\n  - run: x\n'
-const cut = (line: number, column: number) => TEXT.slice(...rangeOf(TEXT, { line, column, text: '' }))
+const cut = (line: number, column: number) => TEXT.slice(...rangeOf(TEXT, { line, column }))
 
 it('marks the word it points at', () => {
   expect(cut(2, 1)).toBe('stps')

@@ -1,13 +1,15 @@
 /** Problems of a task as marks in a text. */
-export interface Mark {
+export interface Spot {
   /** From 1; 0 stands for the whole text. */
   line: number
   column: number
+}
+export interface Mark extends Spot {
   text: string
 }
 
 /** Return the range of a mark in `lines`: the word it points at, or the rest of its line. */
-export function rangeOf(text: string, mark: Mark): [number, number] {
+export function rangeOf(text: string, mark: Spot): [number, number] {
   const lines = text.split('\n')
   const at = Math.min(Math.max(mark.line, 1), lines.length)
   const line = lines[at - 1] ?? ''

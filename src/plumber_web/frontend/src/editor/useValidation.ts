@@ -4,6 +4,7 @@ import { computed, onScopeDispose, ref, shallowRef, type ComputedRef, type Ref }
 import { useI18n } from 'vue-i18n'
 import type { Mark } from './marks'
 import { call } from '@/api/client'
+import { usePhrases } from '@/composables/usePhrases'
 import type { Problem } from '@/tasks/api'
 
 export interface Validation {
@@ -15,14 +16,15 @@ export interface Validation {
 }
 
 export function useValidation(source: () => string, format: () => 'auto' | 'yaml' | 'json' | 'toml'): Validation {
-  const { t, te } = useI18n()
+  const { t } = useI18n()
+  const { known, sayAll } = usePhrases()
   const problems = shallowRef<readonly Problem[]>([])
   const checked = ref(false)
   let current: AbortController | undefined
 
   function sentence(problem: Problem): string {
     const key = `editor.problems.${problem.code}`
-    const said = te(key) || te(key, 'en') ? t(key, problem.arguments ?? {}) : problem.message
+    const said = known(key) ? t(key, { expected: problem.expected, ...problem.arguments, ...sayAll(problem.phrases) }) : problem.message
     return problem.nearest ? `${said} ${t('editor.nearest', { nearest: problem.nearest })}` : said
   }
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { effectScope, nextTick } from 'vue'
 import { createPinia, setActivePinia } from 'pinia'
 import { apply, durationAt, pictureOf, stateAt, type Matrix } from './picture'
-import { nextFailure, rowsOf, sumsOf } from './rows'
+import { nextFailure, rowsOf, statesOf, sumsOf } from './rows'
 import { useExecution } from './useExecution'
 import * as client from '@/api/client'
 import * as events from '@/api/events'
@@ -44,6 +44,19 @@ it('knows the step of an ended step execution from its start', () => {
   apply(picture, event('step.running', 'h1', { step: 1, step_execution: 'e1-1-0-0' }))
   expect(apply(picture, event('step.succeeded', 'h1', { step_execution: 'e1-1-0-0' }))).toBe('cell')
   expect(stateAt(picture, 1, 1)).toBe('succeeded')
+})
+
+it('knows for what a rollout waits between two batches', () => {
+  const picture = pictureOf({ ...matrix(), rollouts: [{ block: 'roll out', batches: [], waiting: null }] })
+  const place = { block: 'roll out', batch: 1, batches: 3 }
+  expect(apply(picture, event('batch.finished', null, place))).toBe('execution')
+  expect(apply(picture, event('batch.waiting', null, { ...place, pause: 30 }))).toBe('execution')
+  expect(picture.matrix.rollouts[0]!.waiting).toEqual({ code: 'batch_pause', ...place, until: '2026-01-01T00:00:35.000Z' })
+  apply(picture, event('batch.waiting', null, { ...place, pause: 'manual' }))
+  expect(picture.matrix.rollouts[0]!.waiting).toEqual({ code: 'batch_go', ...place })
+  apply(picture, event('batch.started', null, { ...place, batch: 2 }))
+  expect(picture.matrix.rollouts[0]!.waiting).toBeNull()
+  expect(apply(picture, event('batch.started', null, { ...place, block: 'another' }))).toBe('unknown')
 })
 
 it('takes a state that the server did not name before', () => {
@@ -114,4 +127,11 @@ it('follows from the cursor of the matrix and draws a burst of events once', asy
   expect(client.call).toHaveBeenCalledOnce()
   scope.stop()
   expect(stop).toHaveBeenCalledOnce()
+})
+
+it('states that come and go move no other, until all is over', () => {
+  const names = (counts: Record<string, number>): string[] => statesOf(counts).map(([state]) => state)
+  expect(names({ blocked: 4, ready: 1 })).toEqual(['running', 'blocked', 'succeeded', 'ready'])
+  expect(names({ blocked: 0, ready: 0, running: 2, failed: 1 })).toEqual(['running', 'blocked', 'succeeded', 'failed'])
+  expect(names({ blocked: 0, running: 0, succeeded: 3, failed: 1 })).toEqual(['succeeded', 'failed'])
 })

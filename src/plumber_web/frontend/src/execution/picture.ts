@@ -1,4 +1,5 @@
 /** An execution as typed columns that one event changes in one place. Nothing here knows Vue. */
+import { stateAfter } from './batches'
 import { BUSY, ENDED } from './states'
 import type { Schemas } from '@/api/client'
 import type { PlumberEvent } from '@/api/events'
@@ -72,6 +73,7 @@ export function durationAt(picture: Picture, step: number, row: number, now: num
 export function apply(picture: Picture, event: PlumberEvent): Effect {
   const [noun, what = ''] = event.kind.split('.')
   if (noun === 'execution') return applyToExecution(picture, what)
+  if (noun === 'batch' || noun === 'gate') return applyToRollout(picture, what, event)
   if (noun !== 'step' || !STEP_STATES.has(what)) return 'none'
   const step = stepOf(event)
   const row = event.agent === null ? undefined : picture.rows.get(event.agent)
@@ -111,6 +113,26 @@ function applyToExecution(picture: Picture, what: string): Effect {
   else if (what === 'queued' || what === 'running' || what === 'paused') picture.matrix.state = what as Matrix['state']
   else return 'none'
   return 'execution'
+}
+
+/** Between two batches a rollout waits for its pause or for somebody: what begins has waited. */
+function applyToRollout(picture: Picture, what: string, event: PlumberEvent): Effect {
+  const rollout = picture.matrix.rollouts.find((one) => one.block === event.data.block)
+  if (!rollout) return 'unknown'
+  const state = stateAfter(event.kind, event.data)
+  const batch = rollout.batches.find((one) => one.number === event.data.batch)
+  if (batch && state) batch.state = state
+  if (batch && event.kind === 'batch.finished' && typeof event.data.failed === 'number') batch.failed = event.data.failed
+  if (what === 'waiting') rollout.waiting = waitOf(event)
+  else if (what === 'started' || what === 'go') rollout.waiting = null
+  else if (!state) return 'none'
+  return 'execution'
+}
+
+function waitOf(event: PlumberEvent): Record<string, unknown> {
+  const { block, batch, batches, pause } = event.data
+  if (typeof pause !== 'number') return { code: 'batch_go', block, batch, batches }
+  return { code: 'batch_pause', block, batch, batches, until: new Date(Date.parse(event.at) + pause * 1000).toISOString() }
 }
 
 function change(picture: Picture, column: Column, row: number, state: string): void {

@@ -1,6 +1,6 @@
 /** Which hosts a matrix shows, and in which order. */
 import { durationAt, stateAt, type Counts, type Picture } from './picture'
-import { BAD, BUSY } from './states'
+import { BAD, BUSY, ENDED } from './states'
 
 export type Sort = 'name' | 'status' | 'duration'
 export interface Wanted {
@@ -60,6 +60,17 @@ export interface Sums {
 }
 
 /** Counts by state, as few numbers. */
+/** States in an order in which none that comes or goes moves another; what lasts a moment comes last. */
+const LASTING = ['running', 'blocked', 'succeeded', 'failed', 'timed_out', 'lost', 'rejected', 'expired', 'skipped', 'cancelled']
+const ALWAYS = new Set(LASTING.slice(0, 3))
+
+/** Return each state with its count: those that there are, and while something goes on also those that come and go. */
+export function statesOf(counts: Counts): [state: string, count: number][] {
+  const live = Object.entries(counts).some(([state, count]) => count > 0 && !ENDED.has(state))
+  const names = [...LASTING, ...Object.keys(counts).filter((state) => !LASTING.includes(state))]
+  return names.map((state): [string, number] => [state, counts[state] ?? 0]).filter(([state, count]) => count > 0 || (live && ALWAYS.has(state)))
+}
+
 export function sumsOf(counts: Counts): Sums {
   const sums: Sums = { ok: 0, failed: 0, running: 0, waiting: 0, other: 0, total: 0 }
   for (const [state, n] of Object.entries(counts)) {
@@ -71,6 +82,15 @@ export function sumsOf(counts: Counts): Sums {
     else sums.waiting += n
   }
   return sums
+}
+
+/** The step that people look for: the first that failed, else the first that goes on, else the last. */
+export function stepToSee(picture: Picture): number {
+  const sums = picture.columns.map((column) => sumsOf(column.counts))
+  const failed = sums.findIndex((sum) => sum.failed > 0)
+  if (failed >= 0) return failed
+  const open = sums.findIndex((sum) => sum.running + sum.waiting > 0)
+  return open >= 0 ? open : Math.max(0, sums.length - 1)
 }
 
 /** The failed cell after (`by` 1) or before (-1) a place, step by step; undefined when nothing failed. */

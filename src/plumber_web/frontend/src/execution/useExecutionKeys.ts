@@ -9,7 +9,11 @@ export interface Moves {
   failure: (by: 1 | -1) => void
   host: (by: 1 | -1) => void
   step: (by: 1 | -1) => void
-  tick: () => void
+  /** Choose the host, or choose it no more. */
+  choose: () => void
+  /** Choose nothing. */
+  drop: () => void
+  compare: () => void
   show: (layout: ExecutionLayout) => void
 }
 
@@ -33,7 +37,14 @@ export function useExecutionKeys(moves: Moves): void {
     { keys: 'k', label: 'execution.keys.previousHost', run: () => moves.host(-1) },
     { keys: ']', label: 'execution.keys.nextStep', run: () => moves.step(1) },
     { keys: '[', label: 'execution.keys.previousStep', run: () => moves.step(-1) },
-    { keys: 'x', label: 'execution.keys.tick', run: moves.tick },
+    { keys: 'x', label: 'execution.keys.tick', run: moves.choose },
+    { keys: 'Space', label: 'execution.keys.chooseCell' },
+    { keys: 'Shift ↓', label: 'execution.keys.extend' },
+    { keys: 'Shift Space', label: 'execution.keys.chooseRow' },
+    { keys: 'Ctrl Space', label: 'execution.keys.chooseColumn' },
+    { keys: 'Ctrl A', label: 'execution.keys.chooseAll' },
+    { keys: 'Escape', label: 'execution.clearChosen', run: moves.drop },
+    { keys: 'd', label: 'collated.compare', run: moves.compare },
     { keys: 'y', label: 'execution.copyLink', run: () => void copyLink() },
   ])
 }

@@ -5,10 +5,11 @@ import { call } from '@/api/client'
 import { useErrors } from '@/composables/useErrors'
 import { useToasts } from '@/stores/toasts'
 
-export type Decree = 'drain' | 'activate' | 'disable' | 'revoke' | 'delete'
+export type Decree = 'drain' | 'activate' | 'disable' | 'revoke' | 'delete' | 'waive'
+/** Offered for every agent; `waive` only where something is awaited. */
 export const DECREES: readonly Decree[] = ['drain', 'activate', 'disable', 'revoke', 'delete']
-/** These ask first: a revoked agent never comes back, a forgotten one loses its name. */
-export const FINAL: ReadonlySet<Decree> = new Set(['revoke', 'delete'])
+/** These ask first: a revoked agent never comes back, a forgotten one loses its name, a waived inventory a promise. */
+export const FINAL: ReadonlySet<Decree> = new Set(['revoke', 'delete', 'waive'])
 
 export function useDecrees(changed: () => void): (decree: Decree, agents: readonly Agent[]) => Promise<void> {
   const { t } = useI18n()

@@ -29,5 +29,6 @@ describe('merge', () => {
   it('has a gutter for the longest host', () => {
     expect(gutterWidth([{ host: 'web-1' }, { host: '主机' }])).toBe(5)
     expect(gutterWidth([{ host: 'x'.repeat(80) }])).toBe(24)
+    expect(gutterWidth([{ host: 'web-1' }, { host: '数据库-1' }])).toBe(8)
   })
 })

@@ -43,5 +43,9 @@ function inOrder(source: Source, index: number): Timed[] {
 
 /** Return the gutter's width in characters: that of the longest host name, within bounds. */
 export function gutterWidth(sources: readonly Pick<Source, 'host'>[], most = 24): number {
-  return Math.min(most, sources.reduce((width, { host }) => Math.max(width, [...host].length), 0))
+  return Math.min(most, sources.reduce((width, { host }) => Math.max(width, cells(host)), 0))
 }
+
+/** Characters of East Asia take two cells of a terminal, and of a monospaced font. */
+const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u
+const cells = (text: string): number => [...text].reduce((width, letter) => width + (WIDE.test(letter) ? 2 : 1), 0)

@@ -53,7 +53,7 @@ describe('LogWindow', () => {
 
   it('keeps once what pieces have in common', async () => {
     const log = numbered(20)
-    const window = new LogWindow(log.load, { pieceBytes: 1500 })
+    const window = new LogWindow(log.load, { pieceBytes: 4 * 1500 })
     await window.ensure(0, 1)
     await window.openTail(log.end - 700)
     expect(window.loadedBytes).toBe(log.end)

@@ -4,6 +4,8 @@ import type { Line } from './lines'
 import type { Load, Place, Slice } from './load'
 import { Piece, between } from './piece'
 
+const JUMP_SHARE = 4
+
 export interface Options {
   /** Bytes asked for at a time. */
   pieceBytes?: number
@@ -91,7 +93,9 @@ export class LogWindow {
   async ensure(first: number, stop: number, signal?: AbortSignal): Promise<void> {
     let place = this.missing(first, stop)
     for (let tries = 0; place && tries < this.maxPieces; tries++) {
-      this.accept(await this.load(place, this.pieceBytes, signal))
+      // A jump wants a screen at once; reading on from there wants more.
+      const bytes = 'line' in place ? Math.ceil(this.pieceBytes / JUMP_SHARE) : this.pieceBytes
+      this.accept(await this.load(place, bytes, signal))
       const next = this.missing(first, stop)
       if (JSON.stringify(next) === JSON.stringify(place)) return
       place = next

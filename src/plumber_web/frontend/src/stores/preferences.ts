@@ -23,9 +23,9 @@ export const usePreferences = defineStore('preferences', () => {
     watchEffect(() => (document.documentElement.dataset.theme = dark.value ? 'dark' : 'light'))
   }
 
+  /** Its texts may not be there: the server is away, or an upgraded one has others, which the frame tells. */
   async function choose(wanted: Language): Promise<void> {
-    await speak(wanted)
-    chosenLanguage.value = wanted
+    if (await speak(wanted).then(() => true, () => false)) chosenLanguage.value = wanted
   }
 
   return { theme, language, executionLayout, railCollapsed, wrapLog, showTimes, lastVisit, dark, apply, choose }

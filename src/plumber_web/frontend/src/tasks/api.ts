@@ -1,7 +1,7 @@
 /** Names for what the server answers, and the shapes of a task's definition, which the API leaves open. */
 import type { Schemas } from '@/api/client'
 
-export type ParameterType = 'string' | 'text' | 'int' | 'float' | 'bool' | 'enum' | 'list'
+export type ParameterType = 'string' | 'text' | 'int' | 'float' | 'bool' | 'enum' | 'multi-enum' | 'list' | 'target'
 export interface Parameter {
   type?: ParameterType
   description?: string
@@ -21,6 +21,8 @@ export interface StepShape {
   on?: string | string[]
   path?: string
   env?: Record<string, unknown>
+  /** A block's own steps, which each host carries out in order. */
+  steps?: StepShape[]
   [key: string]: unknown
 }
 
@@ -31,6 +33,8 @@ export interface TaskShape {
   env?: Record<string, unknown>
   on?: string | string[]
   path?: string
+  timeout?: string | number
+  queue_timeout?: string | number
   steps?: StepShape[]
   labels?: Record<string, unknown>
 }

@@ -9,16 +9,18 @@ const DECLARED: Declared = {
   maybe: { type: 'bool' },
   hosts: { type: 'list', default: ['a', 'b'] },
   place: { default: '/tmp' },
+  parts: { type: 'multi-enum', choices: ['api', 'web'], default: ['web'] },
+  where: { type: 'target' },
 }
 
 describe('values of a run', () => {
   it('opens with the defaults', () => {
-    expect(defaults(DECLARED)).toEqual({ version: '', lines: '5', ratio: '', loud: false, maybe: '', hosts: 'a\nb', place: '/tmp' })
+    expect(defaults(DECLARED)).toEqual({ version: '', lines: '5', ratio: '', loud: false, maybe: '', hosts: 'a\nb', place: '/tmp', parts: 'web', where: '' })
   })
 
   it('sends typed values and leaves out what is empty', () => {
-    const values = { ...defaults(DECLARED), version: 'v1', ratio: '0.5', hosts: 'x\n\n y ' }
-    expect(toArguments(DECLARED, values)).toEqual({ version: 'v1', lines: 5, ratio: 0.5, loud: false, hosts: ['x', 'y'], place: '/tmp' })
+    const values = { ...defaults(DECLARED), version: 'v1', ratio: '0.5', hosts: 'x\n\n y ', parts: '', where: 'role=web' }
+    expect(toArguments(DECLARED, values)).toEqual({ version: 'v1', lines: 5, ratio: 0.5, loud: false, hosts: ['x', 'y'], place: '/tmp', parts: [], where: 'role=web' })
   })
 
   it('sends the empty text that takes a default away', () => {

@@ -28,7 +28,7 @@ export function reuse(declared: Declared, earlier: Record<string, unknown>): For
 
 function toArgument(parameter: Parameter, value: FormValue): unknown {
   if (typeof value === 'boolean') return value
-  if (parameter.type === 'list') return value.split('\n').map((line) => line.trim()).filter(Boolean)
+  if (parameter.type === 'list' || parameter.type === 'multi-enum') return value.split('\n').map((line) => line.trim()).filter(Boolean)
   const number = parameter.type === 'int' || parameter.type === 'float' ? Number(value) : NaN
   // A number too large for a double stays text: the server reads it exactly, or says what is wrong with it.
   return Number.isSafeInteger(number) || (parameter.type === 'float' && Number.isFinite(number)) ? number : value
@@ -39,7 +39,7 @@ export function toArguments(declared: Declared, values: FormValues): Record<stri
   const given: Record<string, unknown> = {}
   for (const [name, parameter] of Object.entries(declared)) {
     const value = values[name] ?? ''
-    const empties = (parameter.type ?? 'string') in { string: 1, text: 1, list: 1 } && parameter.default !== undefined
+    const empties = (parameter.type ?? 'string') in { string: 1, text: 1, list: 1, 'multi-enum': 1 } && parameter.default !== undefined
     if (value !== '' || empties) given[name] = toArgument(parameter, value)
   }
   return given

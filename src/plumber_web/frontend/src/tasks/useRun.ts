@@ -6,6 +6,7 @@ import { defaults, missing, reuse, toArguments, type Declared, type FormValues }
 import { call, type Schemas } from '@/api/client'
 import { ApiError } from '@/api/errors'
 import { useErrors } from '@/composables/useErrors'
+import { useSession } from '@/stores/session'
 
 export interface Run {
   task: Ref<Schemas['TaskDetail'] | null>
@@ -38,6 +39,7 @@ async function countIfAll(definition: TaskShape): Promise<number> {
 export function useRun(name: () => string): Run {
   const { t } = useI18n()
   const errors = useErrors()
+  const session = useSession()
   const task = shallowRef<Schemas['TaskDetail'] | null>(null)
   const declared = computed<Declared>(() => (task.value?.definition as TaskShape | undefined)?.params ?? {})
   const values = ref<FormValues>({})
@@ -78,7 +80,7 @@ export function useRun(name: () => string): Run {
     during('open', async () => {
       everybody.value = 0
       plan.value = last.value = null
-      const [detail, earlier] = await Promise.all([call('task.show', { task: name() }), call('execution.list', { task: name(), limit: 1 })])
+      const [detail, earlier] = await Promise.all([call('task.show', { task: name() }), call('execution.list', { task: name(), by: session.user?.name ?? null, limit: 1 })])
       task.value = detail
       last.value = earlier.items[0] ?? null
       values.value = defaults(declared.value)

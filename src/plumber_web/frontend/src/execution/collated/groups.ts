@@ -30,3 +30,10 @@ export function withHost(groups: readonly OutputGroup[], names: Readonly<Record<
   const found = groups.map((group) => ({ group, hosts: wanted ? group.hosts.filter((id) => (names[id] ?? id).toLowerCase().includes(wanted)) : group.hosts }))
   return found.filter(({ hosts }) => hosts.length > 0)
 }
+
+/** Return the groups with only these hosts, null: all; those with none of them are left out. */
+export function restricted(groups: readonly OutputGroup[], hosts: readonly string[] | null): OutputGroup[] {
+  if (!hosts) return [...groups]
+  const wanted = new Set(hosts)
+  return groups.map((group) => ({ ...group, hosts: group.hosts.filter((id) => wanted.has(id)) })).filter((group) => group.hosts.length > 0)
+}

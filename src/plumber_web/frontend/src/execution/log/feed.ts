@@ -45,7 +45,8 @@ export interface LogFeed {
   /** An attempt's log is known to reach so far. */
   grow: (attempt: string, end: number) => void
   refresh: () => void
-  open: () => Promise<void>
+  /** Look at the log's end, and at once at a line of it (from 0). */
+  open: (line?: number) => Promise<void>
   close: () => void
 }
 

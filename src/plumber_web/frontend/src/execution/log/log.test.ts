@@ -86,6 +86,16 @@ describe('feeds', () => {
     expect(feed.update([source('c')])).toBe(false)
   })
 
+  it('of one attempt show a wanted line before the end is read', async () => {
+    const log = new FakeLog()
+    for (let row = 0; row < 300; row++) log.append(out('line\n'.repeat(1000), row))
+    const request = requestOf({ a: log })
+    const feed = singleFeed(source('a'), { request: (path) => (path.includes('tail=') ? new Promise(() => undefined) : request(path)), frame: now })
+    void feed.open(150_000)
+    await vi.waitFor(() => expect(feed.ready.value).toBe(true))
+    expect([feed.row(150_000)?.text, feed.count()]).toEqual(['line', 300_000])
+  })
+
   it('of several are merged by time and take in another', async () => {
     const logs = { a: new FakeLog(), b: new FakeLog(), c: new FakeLog() }
     logs.a.append(out('a1\n', 0), out('a2\n', 3000))

@@ -19,6 +19,8 @@ export interface Row {
   first?: boolean
 }
 
+/** Lines above and below a wanted one that are asked for with it: more than a screen shows. */
+export const AROUND = 60
 /** Pixels of a row that is not wrapped. */
 export const ROW_HEIGHT = 20
 /** Lines by which the page moves on; twice as many are on it, below the height that browsers can scroll. */

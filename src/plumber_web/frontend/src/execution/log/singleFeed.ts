@@ -6,7 +6,7 @@ import { loader, search } from '@/logs/load'
 import { LogWindow } from '@/logs/window'
 import { useChanges, type FeedParts, type LogFeed, type LogSource } from './feed'
 import { retries } from './retries'
-import { rowOf } from './rows'
+import { AROUND, rowOf } from './rows'
 
 /** Hits that can be stepped through: as many as the server tells. */
 export const MOST_HITS = 100_000
@@ -37,13 +37,20 @@ export function singleFeed(source: LogSource, { request, frame }: FeedParts): Lo
     }
   }
 
-  async function openTail(): Promise<void> {
+  /** A wanted line comes first, and is shown before the end is asked for; one that is not there leaves the end. */
+  async function openAt(line: number): Promise<void> {
+    if (line >= 0) await log.ensure(Math.max(0, line - AROUND), line + AROUND, closing.signal).then(inSight, () => undefined)
     await log.openTail(64 * 1024, closing.signal)
     opened = true
   }
 
+  function inSight(): void {
+    ready.value = true
+    changed()
+  }
+
   function refresh(): void {
-    if (!opened) void attempt(openTail())
+    if (!opened) void attempt(openAt(-1))
     else if (!log.complete || error.value) void attempt(log.refresh())
   }
 
@@ -76,7 +83,7 @@ export function singleFeed(source: LogSource, { request, frame }: FeedParts): Lo
     refresh: () => {
       if (ready.value) refresh()
     },
-    open: () => attempt(openTail()),
+    open: (line = -1) => attempt(openAt(line)),
     close: () => closing.abort(),
   }
 }

@@ -1,0 +1,99 @@
+"""The inventory beats the database: what an agent ran in commits that were forgotten is adopted, and told again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plumber_core.engine.attempts import AttemptRef
+from plumber_core.engine.caches import ExecutionMemory
+from plumber_core.engine.connections import Connection
+from plumber_core.engine.core import Engine
+from plumber_core.engine.starts import Prepared, render
+from plumber_core.errors import InvalidRequest, NotFound, Unavailable
+from plumber_core.model.forgotten import Adopted, Adopter, HeldAttempt, Settlement
+from plumber_core.model.inert import inert
+from plumber_core.model.records import Opening
+from plumber_core.model.states import StepState
+from plumber_core.planning.catch_up import CaughtUp, Cells, catch_up
+from plumber_core.protocol.messages import Held
+from plumber_core.protocol.peer import SessionOver
+from plumber_core.reasons import because
+
+TRIES = 8
+
+
+async def adopt(engine: Engine, connection: Connection, held: Iterable[Held]) -> Adopted:
+    """Make the database know what an agent holds; see ``ports.AdoptionStore.adopt``.
+
+    Raises:
+        SessionOver: the session is not current any more.
+    """
+    told = [found for one in held if (found := _told(one)) is not None]
+    if not told:
+        return Adopted()
+    adopter = Adopter(connection.agent_id, connection.session_hash, connection.boot_id)
+    adopted = await engine.store.adopt(adopter, told)
+    if adopted is None:
+        raise SessionOver
+    for execution in adopted.executions:
+        engine.executions.forget(execution)
+        engine.wakeups.changed(execution)
+    return adopted
+
+
+def _told(held: Held) -> HeldAttempt | None:
+    try:
+        ref = AttemptRef.parse(held.attempt)
+    except NotFound:
+        return None
+    names = {key: inert(held.about.get(key, ""), 200) for key in ("task", "step")}
+    spec = {"execution": ref.execution, **names, "index": ref.step, "uses": "", "params": {}, "env": {}}
+    return HeldAttempt(held.attempt, ref.step_id, ref.execution, ref.number, held.state, spec)
+
+
+async def settle(engine: Engine, execution: str) -> None:
+    """Look at the whole of an execution whose steps may end in any order, and go on from there.
+
+    Raises: NotFound, Unavailable.
+    """
+    for _ in range(TRIES):
+        memory = await engine.executions.get(execution, fresh=True)
+        standing = await engine.store.standing(execution)
+        found = catch_up(memory.plan, standing.cells, cancelled=memory.cancelled, timed_out=memory.timed_out)
+        try:
+            starts = await render(engine, memory.plan, execution, found.starts)
+        except InvalidRequest:
+            starts = []
+            found = _cannot_start(memory, standing.cells, found.starts)
+        change = Settlement(
+            execution,
+            standing.controls,
+            tuple(found.counters),
+            tuple(starts),
+            tuple(found.skips),
+            found.execution,
+            tuple(found.carried),
+            _waits(memory, found),
+        )
+        if await engine.store.settle(change):
+            engine.executions.forget(execution)
+            Prepared(waiting=[start.agent_id for start in starts if start.agent_id]).commit(engine)
+            engine.wakeups.changed(execution)
+            return
+    raise Unavailable(reason=because("busy"))
+
+
+def _waits(memory: ExecutionMemory, found: CaughtUp) -> Opening | None:
+    if found.waits is None:
+        return None
+    stage = memory.plan.stages[found.waits]
+    pause = stage.batch.pause if stage.batch is not None else None
+    return Opening(found.waits, found.carried[found.waits], len(stage.hosts), pause)
+
+
+def _cannot_start(memory: ExecutionMemory, cells: Cells, starts: list[tuple[int, int]]) -> CaughtUp:
+    """Without these steps nothing can follow: what waits ends, what runs is still awaited."""
+    failed = {**cells, **dict.fromkeys(starts, StepState.FAILED)}
+    found = catch_up(memory.plan, failed, cancelled=memory.cancelled, timed_out=memory.timed_out)
+    found.skips += starts
+    return found

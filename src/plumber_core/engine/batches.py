@@ -1,0 +1,125 @@
+"""Rollouts between two batches: a stage that waits begins when its pause is over, or when somebody says go."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import Any
+
+from plumber_core.engine.alarms import set_alarm
+from plumber_core.engine.caches import ExecutionMemory
+from plumber_core.engine.core import Engine
+from plumber_core.engine.starts import Prepared, prepare
+from plumber_core.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from plumber_core.model.batch_records import BatchOpening
+from plumber_core.model.records import Opening, Progress, Told
+from plumber_core.model.states import ExecutionState
+from plumber_core.planning.advance import Advance, enter
+from plumber_core.planning.batch_events import behind, entered
+from plumber_core.reasons import because
+
+TRIES = 8
+
+
+async def go(engine: Engine, execution: str, batch: int | None, told: dict[str, Any]) -> None:
+    """Begin the batch that waits, or its gate, now; ``told`` says who wants it and why.
+
+    Raises: NotFound, Conflict (nothing waits, or another batch than ``batch``), Unavailable.
+    """
+    memory = await engine.executions.get(execution, fresh=True)
+    waiting = waiting_stage(memory.progress.values())
+    if waiting is None or memory.cancelled:
+        raise Conflict(reason=because("batch_not_waiting"))
+    stage = memory.plan.stages[waiting.stage]
+    at = stage.batch
+    if at is not None and batch is not None and at.after != batch:
+        raise Conflict(reason=because("batch_other", batch=at.after, block=at.block, wanted=batch))
+    said = ("batch.go", {**behind(stage), **told})
+    if not await open_batch(engine, execution, waiting.stage, said):
+        raise Conflict(reason=because("batch_not_waiting"))
+
+
+def waiting_stage(progress: Any) -> Progress | None:
+    """Return the counters of the stage that waits for its pause, or for somebody."""
+    return next((one for one in progress if one.waits is not None), None)
+
+
+async def open_batch(engine: Engine, execution: str, stage: int, said: Told | None = None) -> bool:
+    """End the wait of a stage, before its time if somebody said so. False when it does not wait (any more).
+
+    Raises: NotFound, Unavailable.
+    """
+    for _ in range(TRIES):
+        memory = await engine.executions.get(execution, fresh=True)
+        progress = memory.progress[stage]
+        if progress.waits is None or memory.cancelled:
+            return False
+        move = await _enter(engine, memory, progress)
+        opening, prepared = await _prepare(engine, memory, progress, move, said)
+        try:
+            written = await engine.store.open_batch(opening)
+        except Unavailable:
+            # Perhaps it was written: the agents are asked, and the next look tells.
+            prepared.suspect()
+            prepared.release()
+            continue
+        except BaseException:
+            prepared.suspect()
+            prepared.release()
+            raise
+        if written:
+            memory.opened(stage, opening.entered)
+            if opening.execution_state is not None:
+                engine.executions.forget(execution)
+            prepared.commit(engine)
+            engine.wakeups.changed(execution)
+            return True
+        prepared.release()
+        if said is None:
+            return False
+        if prepared.bound:
+            await engine.fleet.refresh()
+    raise Unavailable(reason=because("busy"))
+
+
+async def _enter(engine: Engine, memory: ExecutionMemory, progress: Progress) -> Advance:
+    move = enter(memory.plan, progress.stage, progress.carried, waited=True)
+    if move.unsure is None:
+        return move
+    through = await engine.store.blocked_lanes(memory.id, move.unsure)
+    return enter(memory.plan, progress.stage, progress.carried, waited=True, through=frozenset(through))
+
+
+async def _prepare(
+    engine: Engine, memory: ExecutionMemory, progress: Progress, move: Advance, said: Told | None
+) -> tuple[BatchOpening, Prepared]:
+    """Render and reserve what begins; what cannot be rendered ends the execution instead."""
+    told: tuple[Told, ...] = () if said is None else (said,)
+    opening = BatchOpening(memory.id, progress.stage, progress.control, said is not None, move.opening, told=told)
+    try:
+        prepared = await prepare(engine, memory.plan, memory.id, move.starts)
+    except InvalidRequest as error:
+        problem = {"code": error.code, "arguments": error.arguments}
+        over = replace(opening, entered=None, execution_state=ExecutionState.FAILED, problem=problem)
+        return over, Prepared()
+    told += tuple(entered(memory.plan, move))
+    whole = replace(opening, starts=tuple(prepared.starts), told=told, execution_state=move.execution)
+    return whole, prepared
+
+
+async def open_due(engine: Engine) -> None:
+    """Begin every stage whose pause is over. Any replica may do it, and twice."""
+    await open_all(engine, await engine.store.due_batches())
+
+
+async def open_all(engine: Engine, due: list[tuple[str, int]]) -> None:
+    """Begin these stages, as far as their pauses are over."""
+    for execution, stage in due:
+        with contextlib.suppress(NotFound):
+            await open_batch(engine, execution, stage)
+
+
+def ring(engine: Engine, opening: Opening | None) -> None:
+    """Look when a pause is over."""
+    if opening is not None and opening.pause is not None and not isinstance(opening.pause, str):
+        set_alarm(engine, engine.openings, opening.pause, open_due, "batch")

@@ -1,0 +1,44 @@
+"""Where an execution stands in the stages of its plan. Part of ``records.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from plumber_core.model.plan import Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One counter row: ``control`` rises with every cancel or pause, so that a guard notices it.
+
+    In a rollout ``carried`` hosts have failed in the batches before. A stage that ``waits`` for its ``pause`` or to be
+    told to go (``manual``) has not begun; ``opens_at`` is when a pause is over.
+    """
+
+    stage: int
+    remaining: int
+    failed: int
+    control: int
+    carried: int = 0
+    waits: str | None = None
+    opens_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The stage of a rollout that is reached: it has ``lanes`` and begins now, or after its ``pause``."""
+
+    stage: int
+    carried: int
+    lanes: int
+    pause: Pause | None = None
+
+    @property
+    def waits(self) -> str | None:
+        """What is stored of the pause's kind."""
+        return None if self.pause is None else ("manual" if self.pause == "manual" else "pause")
+
+
+Told = tuple[str, dict[str, Any]]
+"""An event without an agent: its kind and data."""

@@ -1,0 +1,73 @@
+"""What the server knows all of, kept for a while: a database may forget its last commits, and then asks again.
+
+Pure: no file, no clock. Records are kept as text, a few hundred bytes each; the logs lie where they lay.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+LIFE = 24 * 3600
+"""Seconds (wall time) for which a settled attempt is kept at most, and refused as long."""
+MOST = 10_000
+MOST_BYTES = 1024**3
+MOST_META = 4096
+_FILES = 8192
+"""What an attempt's files take on the disk beside its log's bytes."""
+
+
+class _Lot(NamedTuple):
+    at: int
+    size: int
+    shared: bool
+    text: str
+
+
+class Kept:
+    """Settled attempts, the oldest first; ``limit`` is how many bytes of disk they may take."""
+
+    def __init__(self) -> None:
+        self.limit = MOST_BYTES
+        self._lots: dict[str, _Lot] = {}
+        self._bytes = 0
+
+    def add(self, at: int, view: dict[str, Any]) -> None:
+        """Keep what the link sees of an attempt that was settled ``at``."""
+        size = 0 if view["state"] == "void" else view["log_end"] + _FILES
+        # Processes that it left behind may still have its files open.
+        shared = view["exit"] is None or bool(view["exit"].get("orphans"))
+        if len(json.dumps(view["meta"])) > MOST_META:
+            view = {**view, "meta": {}}
+        self._lots[view["attempt"]] = _Lot(at, size, shared, json.dumps(view, separators=(",", ":")))
+        self._bytes += size
+
+    def settled_since(self, moment: int) -> list[str]:
+        """Return the attempts that were settled at ``moment`` or later."""
+        return [attempt for attempt, lot in self._lots.items() if lot.at >= moment]
+
+    def take(self, attempt: str) -> dict[str, Any] | None:
+        """Give the view of an attempt back, which is then not kept here any more."""
+        lot = self._lots.pop(attempt, None)
+        if lot is None:
+            return None
+        self._bytes -= lot.size
+        view: dict[str, Any] = json.loads(lot.text)
+        return view
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Return the view of each."""
+        return {attempt: json.loads(lot.text) for attempt, lot in self._lots.items()}
+
+    def surplus(self, now: int, *, everything: bool) -> Iterator[tuple[str, bool]]:
+        """Let go of what is too old or too much, or of everything; yield each attempt and whether its files may
+        still be in use."""
+        while self._lots and (everything or self._too_much(now)):
+            attempt, lot = next(iter(self._lots.items()))
+            self.take(attempt)
+            yield attempt, lot.shared
+
+    def _too_much(self, now: int) -> bool:
+        oldest = next(iter(self._lots.values()))
+        return now - oldest.at > LIFE or len(self._lots) > MOST or self._bytes > self.limit
