@@ -127,9 +127,12 @@ class Watch:
 
 
 def run(
-    world: World, blows: list[Blow], steps: int, seed: int, minutes: float = 60.0
+    world: World, blows: list[Blow], steps: int, seed: int, *, minutes: float = 60.0, least_blows: int = 0
 ) -> tuple[History, dict[str, Any]]:
-    """Carry everything out, for so many minutes at most, and return what happened, with figures."""
+    """Carry everything out, for so many minutes at most, and return what happened, with figures.
+
+    However fast the machine is, it goes on until the planned failover and ``least_blows`` in all have fallen.
+    """
     load, watch = Load(world, steps, seed), Watch(world.url)
     killer = Killer(world, blows, load.cancel_one)
     begun, pause = time.monotonic(), threading.Event()
@@ -137,7 +140,8 @@ def run(
     killer.start()
     try:
         while killer.failure is None and time.monotonic() < begun + minutes * 60:
-            if load.done() and killer.done["failover"] >= planned_failovers:
+            struck = killer.done["failover"] >= planned_failovers and killer.done.total() >= least_blows
+            if load.done() and struck:
                 break
             if load.done():
                 load.want_more(OUTSTANDING)
@@ -200,7 +204,7 @@ def main() -> int:
     options.results.mkdir(parents=True, exist_ok=True)
     plans.write(options.results / f"plan-{options.seed}.jsonl", blows)
     with tempfile.TemporaryDirectory(prefix="plumber-chaos-") as folder, opened(Path(folder)) as world:
-        _, figures = run(world, blows, options.steps, options.seed, options.minutes)
+        _, figures = run(world, blows, options.steps, options.seed, minutes=options.minutes)
         if figures["violations"]:
             keep_logs(world, options.results)
     found = {"seed": options.seed, **figures}

@@ -11,18 +11,18 @@ from chaos import plan
 from chaos.run import planned, run
 from chaos.world import opened
 
-STEPS, SEED = 400, 11
+STEPS, SEED, BLOWS = 400, 11, 8
 
 
 @pytest.mark.row(38, 41, 42)
 @pytest.mark.quick
 def test_hundreds_of_steps_keep_every_promise_under_a_killer_of_everything() -> None:
     with tempfile.TemporaryDirectory(prefix="plumber-chaos-") as folder, opened(Path(folder)) as world:
-        history, figures = run(world, planned(SEED, STEPS), STEPS, SEED)
+        history, figures = run(world, planned(SEED, STEPS), STEPS, SEED, least_blows=BLOWS)
     assert figures["violations"] == []
     assert len(history.steps) >= STEPS
     assert figures["blows"]["failover"] == 1
-    assert sum(figures["blows"].values()) > 5
+    assert sum(figures["blows"].values()) >= BLOWS
 
 
 def test_the_same_seed_draws_the_same_plan_and_a_kept_plan_is_read_back(tmp_path: Path) -> None:
