@@ -4,6 +4,8 @@
 
 PYTHON_BIN := .venv/bin/python
 export PYTHON
+# Tests start hundreds of processes: each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 WEB := src/plumber_web/frontend
 
 help: ## List these commands

@@ -12,5 +12,6 @@ pytest_plugins = [
     "support.lab.hosts",
     "support.loads",
     "support.scene",
+    "support.spreading",
     "support.troubles",
 ]

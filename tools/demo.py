@@ -18,10 +18,23 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from demo_parts import PROGRAMS, Cli, DemoError, Home, Programs, clean_environment, run_quietly, wait_until
+from rich.cells import set_cell_size
+
+from demo_parts import (
+    PROGRAMS,
+    Cli,
+    DemoError,
+    Home,
+    Programs,
+    clean_environment,
+    run_quietly,
+    unexpected_end,
+    wait_until,
+)
 from plumber_client import config
 from plumber_client.config import Profile
 from plumber_core.errors import InvalidRequest
+from plumber_core.terminal.language import _
 
 _ROOT = Path(__file__).resolve().parents[1]
 _TASK = _ROOT / "examples" / "tasks" / "demo.yaml"
@@ -55,10 +68,10 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make demo", description="Show Plumber at work.")
-    parser.add_argument("--exit", action="store_true", help="end after the run, with its exit code")
-    parser.add_argument("--port", type=int, default=_PORT, help="the server's port (make demo PORT=...)")
-    parser.add_argument("--dir", type=Path, default=_ROOT / ".demo", help="where everything is kept")
+    parser = argparse.ArgumentParser(prog="make demo", description=_("Show Plumber at work."))
+    parser.add_argument("--exit", action="store_true", help=_("end after the run, with its exit code"))
+    parser.add_argument("--port", type=int, default=_PORT, help=_("the server's port (make demo PORT=...)"))
+    parser.add_argument("--dir", type=Path, default=_ROOT / ".demo", help=_("where everything is kept"))
     return parser.parse_args()
 
 
@@ -67,9 +80,9 @@ def _run(options: argparse.Namespace, home: Home, programs: Programs) -> int:
     home.open()
     url = f"http://127.0.0.1:{options.port}"
     cli = Cli(home.cli)
-    print("Starting a server and two agents ...", flush=True)
+    print(_("Starting a server and two agents ..."), flush=True)
     _start_server(home, programs, options.port, url)
-    _print([("Page", url), ("Login", f"admin  {home.password()}")])
+    _print(_places(home, url))
     before = home.profile()
     _log_in(cli, home, url)
     _start_agents(cli, home, programs, url)
@@ -92,7 +105,11 @@ def _check_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise DemoError(
-                f"Port {port} is taken. End what listens there, or choose another: make demo PORT={port + 1}"
+                _(
+                    "Port {port} is taken. End what listens there, or choose another: make demo PORT={next}",
+                    port=port,
+                    next=port + 1,
+                )
             ) from None
 
 
@@ -105,7 +122,7 @@ def _start_server(home: Home, programs: Programs, port: int, url: str) -> None:
         PLUMBER_HOST="127.0.0.1",
         PLUMBER_ADMIN_PASSWORD=home.password(),
     )
-    wait_until(lambda: _healthy(url), "the server to be healthy", programs, home)
+    wait_until(lambda: _healthy(url), _("the server to be healthy"), programs, home)
 
 
 def _healthy(url: str) -> bool:
@@ -130,7 +147,7 @@ def _start_agents(cli: Cli, home: Home, programs: Programs, url: str) -> None:
         else:
             _enrol(cli, name, identity, url)
         programs.start(name, [PROGRAMS / "plumber-agent", *options])
-    wait_until(lambda: _online(cli), "both agents to be online", programs, home)
+    wait_until(lambda: _online(cli), _("both agents to be online"), programs, home)
 
 
 def _enrol(cli: Cli, name: str, identity: Path, url: str) -> None:
@@ -157,17 +174,20 @@ def _online(cli: Cli) -> bool:
 def _explain(home: Home, url: str, command: str) -> None:
     _print(
         [
-            ("Page", url),
-            ("Login", f"admin  {home.password()}"),
-            ("Try", f"{command} task list"),
+            *_places(home, url),
+            (_("Try"), f"{command} task list"),
             ("", f"{command} exec --on role=web -- uptime"),
             ("", f"{command} task run demo -p version=v1.2.4 --watch"),
         ]
     )
 
 
+def _places(home: Home, url: str) -> list[tuple[str, str]]:
+    return [(_("Page"), url), (_("Login"), f"admin  {home.password()}")]
+
+
 def _print(rows: list[tuple[str, str]]) -> None:
-    print("\n" + "\n".join(f"{name:<7} {value}" for name, value in rows), flush=True)
+    print("\n" + "\n".join(f"{set_cell_size(name, 7)} {value}" for name, value in rows), flush=True)
 
 
 def logged_in_command(home: Home, before: Profile) -> str:
@@ -186,13 +206,13 @@ def logged_in_command(home: Home, before: Profile) -> str:
 
 
 def _serve(programs: Programs, home: Home) -> int:
-    print("\nServing until Ctrl-C.", flush=True)
+    print("\n" + _("Serving until Ctrl-C."), flush=True)
     try:
         while (name := programs.ended()) is None:
             time.sleep(0.5)
     except Interrupted:
         return 0
-    raise DemoError(f"{name} ended unexpectedly:\n{home.tail(name)}")
+    raise unexpected_end(name, home)
 
 
 def _end(programs: Programs, home: Home) -> None:

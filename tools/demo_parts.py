@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from plumber_client import config
 from plumber_client.config import Profile
+from plumber_core.terminal.language import _
 
 PROGRAMS = Path(sys.executable).parent
 _PR_SET_PDEATHSIG = 1
@@ -58,7 +59,9 @@ class Home:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoError(f"Another demo is running in {self.folder}. End it with Ctrl-C first.") from None
+            raise DemoError(
+                _("Another demo is running in {folder}. End it with Ctrl-C first.", folder=self.folder)
+            ) from None
         self._is_open = True
         self.kill_what_is_left()
         if not (self.database.exists() and self._password.exists()):
@@ -146,7 +149,8 @@ def run_quietly(command: Sequence[str], env: Mapping[str, str], stdin: str = "")
         [PROGRAMS / command[0], *command[1:]], input=stdin, capture_output=True, text=True, env=env, check=False
     )
     if result.returncode:
-        raise DemoError(f"{shlex.join(command)} failed:\n{result.stderr or result.stdout}".rstrip())
+        said = result.stderr or result.stdout
+        raise DemoError(_("{command} failed:", command=shlex.join(command)) + f"\n{said}".rstrip())
     return result.stdout
 
 
@@ -176,6 +180,11 @@ class Cli:
         return subprocess.run([PROGRAMS / "plumber", *arguments], env=self._env, check=False).returncode
 
 
+def unexpected_end(name: str, home: Home) -> DemoError:
+    """Return the error that a program is no longer there, with the last that it said."""
+    return DemoError(_("{name} ended unexpectedly:", name=name) + f"\n{home.tail(name)}")
+
+
 def wait_until(happened: Callable[[], bool], what: str, programs: Programs, home: Home, seconds: float = 30) -> None:
     """Wait for something that the programs bring about.
 
@@ -184,10 +193,12 @@ def wait_until(happened: Callable[[], bool], what: str, programs: Programs, home
     end = time.monotonic() + seconds
     while not happened():
         if name := programs.ended():
-            raise DemoError(f"{name} ended unexpectedly:\n{home.tail(name)}")
+            raise unexpected_end(name, home)
         if time.monotonic() > end:
             logs = "\n".join(f"--- {name}\n{home.tail(name)}" for name in programs.names)
-            raise DemoError(f"Waited {seconds:g} s for {what} in vain.\n{logs}")
+            raise DemoError(
+                _("Waited {seconds} s for {what} in vain.", seconds=round(seconds), what=what) + f"\n{logs}"
+            )
         time.sleep(0.1)
 
 

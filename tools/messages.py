@@ -23,6 +23,8 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "src"
+DEMO = ("demo.py", "demo_parts.py")
+"""The tools that newcomers meet."""
 FOLDER = SOURCES / "plumber_core" / "locales" / "zh" / "LC_MESSAGES"
 PO, MO = FOLDER / "plumber.po", FOLDER / "plumber.mo"
 MARKERS = {"_", "N_", "translate"}
@@ -36,7 +38,8 @@ MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 def sentences(folder: Path = SOURCES) -> set[str]:
     """Return every sentence in the sources."""
     found: set[str] = set()
-    for file in sorted(folder.rglob("*.py")):
+    tools = [ROOT / "tools" / name for name in DEMO] if folder == SOURCES else []
+    for file in [*sorted(folder.rglob("*.py")), *tools]:
         found.update(text for text in _of_tree(ast.parse(file.read_text())) if text.strip())
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import logging
 import signal
@@ -155,7 +156,13 @@ def _server(plumber: Plumber, settings: Settings, listener: socket.socket) -> Se
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
     )
-    return Server(config, lambda: _say(f"Plumber {__version__} is listening on {_url(listener)}"))
+    return Server(config, lambda: _started(listener))
+
+
+def _started(listener: socket.socket) -> None:
+    _say(f"Plumber {__version__} is listening on {_url(listener)}")
+    gc.freeze()
+    gc.enable()
 
 
 def _announce(plumber: Plumber, settings: Settings, listener: socket.socket) -> None:

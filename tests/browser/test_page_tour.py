@@ -57,6 +57,7 @@ def days(scene: Scene, empty_server: RunningServer, troubled: Troubles) -> Itera
     put_back(scene)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("look", LOOKS, ids=str)
 def test_every_page_and_dialog_is_fit_to_be_seen(
     browser: Browser, days: list[tuple[RunningServer, Stops]], scene: Scene, look: Look

@@ -14,6 +14,7 @@ from chaos.world import opened
 STEPS, SEED, BLOWS = 400, 11, 8
 
 
+@pytest.mark.long
 @pytest.mark.row(38, 41, 42)
 @pytest.mark.quick
 def test_hundreds_of_steps_keep_every_promise_under_a_killer_of_everything() -> None:

@@ -53,7 +53,8 @@ def test_while_another_process_locks_the_file_writers_are_told_readers_go_on_and
         with pytest.raises(CallFailed) as told:
             start(load.server, "true")
         assert told.value.code == "unavailable"
-        assert show(load.server, load.executions[0])["state"] == "running"
+        written = other.execute("SELECT id, state FROM executions ORDER BY id").fetchall()
+        assert [(one, show(load.server, one)["state"]) for one, _ in written] == written
         other.execute("ROLLBACK")
     load.prove()
 

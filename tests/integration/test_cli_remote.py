@@ -99,6 +99,13 @@ def test_a_command_runs_everywhere_and_its_failure_is_the_exit_code(cli: Cli) ->
     assert "web-2 ✗ command  exit 3" in answer.stdout
 
 
+def test_a_command_that_cannot_run_is_refused_by_the_option_that_is_wrong(cli: Cli) -> None:
+    answer = cli("exec", "--on", "role=(", "--timeout", "soon", "--", "true")
+    assert answer.returncode == 2
+    told = answer.stderr.splitlines()
+    assert [line.partition(":")[0] for line in told] == ["error", "--on", "--timeout"]
+
+
 def test_who_matches_a_target_who_nearly_does_and_why_not(cli: Cli) -> None:
     answer = cli("agent", "match", "role=web and not web-2")
     assert answer.returncode == 0, answer.stderr

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select
 
 from plumber_core.errors import TransitionRefused
@@ -13,16 +16,17 @@ from plumber_core.model.states import StepState
 from plumber_core.storage import tables as t
 from plumber_core.storage.database import connect
 from plumber_core.storage.guards import install_triggers
-from plumber_core.storage.migrate import configuration, current_revision, upgrade
+from plumber_core.storage.migrate import VERSION_TABLE, current_revision, newest_revision, upgrade
+from plumber_core.storage.migrating import configuration
 from support.step_rows import Placed, place, states_of
 
 
-async def test_migrations_lead_to_the_tables_of_this_release(database_url: str) -> None:
+async def test_migrations_lead_to_the_tables_of_this_release(empty_database_url: str) -> None:
     def differences(connection: Connection) -> list[object]:
-        options = {"version_table": "plumber_schema", "compare_type": False}
+        options = {"version_table": VERSION_TABLE, "compare_type": False}
         return list(compare_metadata(MigrationContext.configure(connection, opts=options), t.metadata))
 
-    database = connect(database_url)
+    database = connect(empty_database_url)
     await database.open()
     await database.migrate(upgrade)
     try:
@@ -31,7 +35,22 @@ async def test_migrations_lead_to_the_tables_of_this_release(database_url: str) 
         await database.close()
 
 
-async def test_one_step_back_and_forth_keeps_what_was_stored_and_the_refusals(database_url: str) -> None:
+async def test_a_database_that_is_up_to_date_is_known_without_alembic(
+    empty_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = connect(empty_sqlite_url)
+    await database.open()
+    try:
+        await database.migrate(upgrade)
+        newest = await database.read(lambda connection: ScriptDirectory.from_config(configuration(connection)))
+        assert newest_revision() == newest.get_current_head() == await database.read(current_revision)
+        monkeypatch.setitem(sys.modules, "plumber_core.storage.migrating", None)
+        await database.migrate(upgrade)
+    finally:
+        await database.close()
+
+
+async def test_one_step_back_and_forth_keeps_what_was_stored_and_the_refusals(empty_database_url: str) -> None:
     step = Placed.make(StepState.SUCCEEDED)
 
     def back_and_forth(connection: Connection) -> tuple[str | None, str | None]:
@@ -40,7 +59,7 @@ async def test_one_step_back_and_forth_keeps_what_was_stored_and_the_refusals(da
         upgrade(connection)
         return before, current_revision(connection)
 
-    database = connect(database_url)
+    database = connect(empty_database_url)
     await database.open()
     await database.migrate(upgrade)
     try:
@@ -55,7 +74,7 @@ async def test_one_step_back_and_forth_keeps_what_was_stored_and_the_refusals(da
         await database.close()
 
 
-async def test_triggers_that_fit_are_left_alone(database_url: str) -> None:
+async def test_triggers_that_fit_are_left_alone(empty_database_url: str) -> None:
     """Servers start beside each other: each must not lock the tables only to write the same again."""
     statements: list[str] = []
 
@@ -68,7 +87,7 @@ async def test_triggers_that_fit_are_left_alone(database_url: str) -> None:
         event.listen(connection, "before_cursor_execute", note)
         install_triggers(connection)
 
-    database = connect(database_url)
+    database = connect(empty_database_url)
     await database.open()
     await database.migrate(upgrade)
     try:

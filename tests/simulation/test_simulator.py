@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from plumber_core.runner.clock import Clock
 from plumber_core.runner.disk import Disk
 from plumber_core.runner.processes import Processes
@@ -24,6 +26,7 @@ def simulate(*arguments: str, source: Path | None = None) -> subprocess.Complete
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_the_seeds_of_every_push_break_nothing() -> None:
     done = simulate("1..300")
     assert done.returncode == 0, done.stdout + done.stderr

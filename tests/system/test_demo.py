@@ -30,13 +30,13 @@ class Demo:
         self.folder = processes.folder / "demo"
         self.port = free_port()
 
-    def start(self, *options: str) -> Process:
+    def start(self, *options: str, **env: str) -> Process:
         log = f"run{len(list(self._processes.folder.glob('*.log')))}"
         command = [sys.executable, _DEMO, "--port", str(self.port), "--dir", self.folder, *options]
-        return self._processes.start(log, command)
+        return self._processes.start(log, command, **env)
 
-    def exit_code(self, *options: str) -> tuple[int, str]:
-        process = self.start(*options)
+    def exit_code(self, *options: str, **env: str) -> tuple[int, str]:
+        process = self.start(*options, **env)
         code = process.wait(60)
         return code, process.output()
 
@@ -110,15 +110,20 @@ def test_replaces_no_login_of_the_user(
     assert ("PLUMBER_CONFIG_DIR=" in command) == (stored is not None and expected == stored.url)
 
 
-def test_names_a_taken_port_and_the_way_out(demo: Demo) -> None:
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "Port {port} is taken. End what listens there, or choose another: make demo PORT={next}"),
+        ("zh_CN.UTF-8", "端口 {port} 已被占用。请结束占用它的程序，或换一个：make demo PORT={next}"),
+    ],
+)
+def test_names_a_taken_port_and_the_way_out_in_both_languages(demo: Demo, language: str, sentence: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", demo.port))
         other.listen()
-        code, output = demo.exit_code("--exit")
+        code, output = demo.exit_code("--exit", LANGUAGE=language)
     assert code == 1
-    assert output.splitlines() == [
-        f"Port {demo.port} is taken. End what listens there, or choose another: make demo PORT={demo.port + 1}"
-    ]
+    assert output.splitlines() == [sentence.format(port=demo.port, next=demo.port + 1)]
     assert not demo.folder.exists()
 
 

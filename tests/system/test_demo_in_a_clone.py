@@ -18,7 +18,7 @@ _ROOT = Path(__file__).parents[2]
 _WANTED = ("requirements.lock", "requirements-dev.lock", "pyproject.toml")
 _PROGRAMS = {
     "plumber": "plumber_core.cli",
-    "plumber-server": "plumber_server.main",
+    "plumber-server": "plumber_server.start",
     "plumber-agent": "plumber_agent.main",
 }
 

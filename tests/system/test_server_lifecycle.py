@@ -77,10 +77,10 @@ class polling:
         assert not self._answer.is_alive()
 
 
-def test_health_is_green_only_while_calls_are_served(processes: Processes, sqlite_url: str) -> None:
+def test_health_is_green_only_while_calls_are_served(processes: Processes, empty_sqlite_url: str) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    process = processes.start("server", COMMAND, SERVER_PORT=str(port), DATABASE_URL=sqlite_url)
+    process = processes.start("server", COMMAND, SERVER_PORT=str(port), DATABASE_URL=empty_sqlite_url)
     answers: list[int] = []
 
     def healthy() -> bool:
@@ -115,9 +115,9 @@ def test_a_second_server_on_the_same_sqlite_file_is_refused_and_the_first_goes_o
 
 
 def test_two_servers_may_start_on_one_empty_postgresql_in_the_same_moment(
-    processes: Processes, postgres_url: str
+    processes: Processes, empty_postgres_url: str
 ) -> None:
-    started = [processes.start(f"s{n}", COMMAND, SERVER_PORT="0", DATABASE_URL=postgres_url) for n in range(2)]
+    started = [processes.start(f"s{n}", COMMAND, SERVER_PORT="0", DATABASE_URL=empty_postgres_url) for n in range(2)]
     for process in started:
         process.wait_for_output("listening", 20)
     printed = [process.output() for process in started]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -24,6 +25,7 @@ FEW = settings(
 )
 
 
+@pytest.mark.long
 def test_the_server_does_what_its_document_says(start_server: Callable[..., RunningServer], tmp_path: Path) -> None:
     server = start_server(f"sqlite:///{tmp_path}/p.db")
     token = server.call("token.create", name="fuzz")["token"]

@@ -7,14 +7,14 @@ step: names are turned into ``steps["NAME"]`` before CEL sees them, so that ``st
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import ModuleType
 from typing import Any
-
-import cel
 
 from plumber_core.reasons import because
 
@@ -84,7 +84,7 @@ def compile_expression(source: str) -> Expression:
     if not source:
         raise ExpressionError("bad_expression", reason=because("empty"))
     try:
-        program = cel.compile(source)
+        program = _cel().compile(source)
     except ValueError as error:
         raise ExpressionError("bad_expression", reason=_reason(error)) from None
     tokens = [match for match in _TOKEN.finditer(source) if match.lastgroup != "space"]
@@ -114,10 +114,16 @@ def matches(pattern: str, text: str) -> bool:
 
     Raises: EvaluationError when the pattern cannot be used.
     """
-    return bool(evaluate(_MATCHES, {"text": text, "pattern": pattern}))
+    return bool(evaluate(compile_expression("text.matches(pattern)"), {"text": text, "pattern": pattern}))
 
 
-_MATCHES = Expression("text.matches(pattern)", cel.compile("text.matches(pattern)"))
+@functools.cache
+def _cel() -> ModuleType:
+    """Return the library, loaded when the first expression is met.
+
+    It brings a terminal program along, whose libraries double what ``import plumber_core`` loads.
+    """
+    return importlib.import_module("cel")
 
 
 def end_of(text: str, start: int) -> int | None:
@@ -209,7 +215,7 @@ def _key_after(tokens: list[re.Match[str]], index: int) -> tuple[str | None, int
     if texts[:1] == ["."] and len(texts) > 1 and following[1].lastgroup == "name":
         return texts[1], index + 2
     if len(texts) == 3 and texts[0] == "[" and texts[2] == "]" and following[1].lastgroup == "string":
-        return str(cel.evaluate(texts[1])), index + 3
+        return str(_cel().evaluate(texts[1])), index + 3
     return None, index
 
 

@@ -1,16 +1,17 @@
-"""Bring a database to this release's schema, from the package, without an alembic.ini."""
+"""Bring a database to this release's schema, from the package, without an alembic.ini.
+
+A database that has it already, as at nearly every start, is recognised without loading Alembic.
+"""
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection
+from importlib import resources
 
-from plumber_core.errors import SchemaTooNew
+from sqlalchemy import Connection, inspect, text
+
 from plumber_core.storage.guards import install_triggers
+
+VERSION_TABLE = "plumber_schema"
 
 
 def upgrade(connection: Connection) -> None:
@@ -19,27 +20,23 @@ def upgrade(connection: Connection) -> None:
     Raises:
         SchemaTooNew: the database was written by a newer release.
     """
-    config = configuration(connection)
     found = current_revision(connection)
-    scripts = ScriptDirectory.from_config(config)
-    if found is not None:
-        try:
-            scripts.get_revision(found)
-        except CommandError as error:
-            raise SchemaTooNew(found=found, known=scripts.get_current_head()) from error
-    command.upgrade(config, "head")
+    if found != newest_revision():
+        from plumber_core.storage.migrating import run_migrations
+
+        run_migrations(connection, found)
     install_triggers(connection)
 
 
 def current_revision(connection: Connection) -> str | None:
     """Return the database's revision, None for an empty one."""
-    options = {"version_table": "plumber_schema"}
-    return MigrationContext.configure(connection, opts=options).get_current_revision()
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+    return found
 
 
-def configuration(connection: Connection) -> Config:
-    """Return Alembic's configuration bound to an open connection."""
-    config = Config()
-    config.set_main_option("script_location", "plumber_core:storage/migrations")
-    config.attributes["connection"] = connection
-    return config
+def newest_revision() -> str:
+    """Return this release's revision: the number that the newest migration's file begins with."""
+    files = resources.files("plumber_core.storage.migrations.versions").iterdir()
+    return max(file.name for file in files if file.name.endswith(".py") and file.name[0].isdigit()).partition("_")[0]
