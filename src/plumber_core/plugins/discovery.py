@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +22,10 @@ class InstalledPlugin:
 
 def installed_plugins() -> list[InstalledPlugin]:
     """Return the installed plugins in order of (name, distribution), not of installation."""
+    # Each look at a distribution's name parses its metadata; one may have many entry points.
+    named = functools.cache(lambda distribution: f"{distribution.name} {distribution.version}")
     found = {
-        (point.name, point.value): InstalledPlugin(point.name, _distribution(point), point.load)
+        (point.name, point.value): InstalledPlugin(point.name, named(point.dist) if point.dist else "", point.load)
         for point in importlib.metadata.entry_points(group=PROJECT)
     }
     return sorted(found.values(), key=lambda plugin: (plugin.name, plugin.distribution))
-
-
-def _distribution(point: importlib.metadata.EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else ""
