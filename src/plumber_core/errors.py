@@ -13,6 +13,7 @@
     ├── Conflict                  the request was right but the state has moved on
     │   ├── TransitionRefused     an edge that the transition table does not have
     │   ├── ExecutionTimeout      an execution was ended because its time was over
+    │   ├── TooFewHosts           an execution was ended because too many hosts were offline
     │   └── Gone                  what was asked for has been deleted by retention
     ├── Unavailable               the database or server cannot answer now; try again
     │   ├── Unreachable           the other end could not be reached at all
@@ -209,6 +210,13 @@ class ExecutionTimeout(Conflict):
 
     code = "execution_timeout"
     message = "The execution took longer than its timeout of {timeout} s."
+
+
+class TooFewHosts(Conflict):
+    """Of the ``hosts`` of ``step`` only so many were ``there``, and ``needed`` would have had to be."""
+
+    code = "too_few_hosts"
+    message = "Too many hosts were offline: {there} of {hosts} were there for {step}, {needed} are needed."
 
 
 class Unavailable(PlumberError):

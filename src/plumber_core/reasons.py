@@ -53,6 +53,7 @@ REASONS: Mapping[str, LiteralString] = {
     "expect_mapping": "a mapping",
     "expect_name_beside": "a name, given beside the file",
     "expect_number": "a number from {low} to {high}",
+    "expect_offline": "fail, skip, queue with a duration such as queue 24h, or a mapping of policy and quorum",
     "expect_order": "name, random, or a mapping such as label: rack",
     "expect_pause": "a duration such as 30s, 10m or 1h30m, or manual",
     "expect_switch": "true or false",

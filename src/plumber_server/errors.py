@@ -35,6 +35,7 @@ TABLE: dict[str, Mapped] = {
     "method_not_allowed": Mapped(405, INVALID_REQUEST, "Method not allowed"),
     "conflict": Mapped(409, -32013, "Conflict"),
     "execution_timeout": Mapped(409, -32013, "Conflict"),
+    "too_few_hosts": Mapped(409, -32013, "Conflict"),
     "gone": Mapped(410, -32018, "Gone"),
     "rate_limited": Mapped(429, -32014, "Too many requests"),
     "unavailable": Mapped(503, -32015, "Unavailable"),

@@ -69,7 +69,8 @@ async def test_a_waived_agent_is_not_awaited_and_what_it_tells_later_is_taken_in
 ) -> None:
     execution = await execution_of(plumber)
     assert not (await plumber.agents.waive(agent="a")).awaited
-    assert (await only_step(plumber, execution)).waiting == {"code": "no_connection_or_slot"}
+    waiting = (await only_step(plumber, execution)).waiting
+    assert waiting is not None and waiting["code"] == "agent_offline"
     [host] = (await plumber.executions.matrix(execution=execution)).hosts
     assert not host.awaited
     told = [event for event in await plumber._store.events_after("0.0", None, 100) if "waived" in event.kind]

@@ -34,7 +34,7 @@ def test_slots_are_respected_and_what_waits_says_why(
         steps = [show(shared_server, execution)["steps"][0] for execution in executions]
         assert sorted(step["state"] for step in steps) == ["ready"] * 3 + ["running"] * 2
         waiting = [step["waiting"] for step in steps if step["state"] == "ready"]
-        assert [reason["code"] for reason in waiting] == ["no_connection_or_slot"] * 3
+        assert [reason["code"] for reason in waiting] == ["no_free_slot"] * 3
         (tmp_path / "go").touch()
         assert [ended(shared_server, execution)["state"] for execution in executions] == ["succeeded"] * 5
         assert most_at_once((tmp_path / "turns").read_text().split()) == 2

@@ -14,6 +14,7 @@ from plumber_core.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from plumber_core.model.batch_records import BatchOpening
 from plumber_core.model.records import Opening, Progress, Told
 from plumber_core.model.states import ExecutionState
+from plumber_core.planning.absence import too_few
 from plumber_core.planning.advance import Advance, enter
 from plumber_core.planning.batch_events import behind, entered
 from plumber_core.reasons import because
@@ -83,11 +84,13 @@ async def open_batch(engine: Engine, execution: str, stage: int, said: Told | No
 
 
 async def _enter(engine: Engine, memory: ExecutionMemory, progress: Progress) -> Advance:
-    move = enter(memory.plan, progress.stage, progress.carried, waited=True)
-    if move.unsure is None:
-        return move
-    through = await engine.store.blocked_lanes(memory.id, move.unsure)
-    return enter(memory.plan, progress.stage, progress.carried, waited=True, through=frozenset(through))
+    through: dict[int, frozenset[int]] = {}
+    while True:
+        plan, stage, carried, missed = memory.plan, progress.stage, progress.carried, progress.missed
+        move = enter(plan, stage, carried, waited=True, missed=missed, through=through)
+        if move.unsure is None:
+            return move
+        through[move.unsure] = frozenset(await engine.store.blocked_lanes(memory.id, move.unsure))
 
 
 async def _prepare(
@@ -103,7 +106,8 @@ async def _prepare(
         over = replace(opening, entered=None, execution_state=ExecutionState.FAILED, problem=problem)
         return over, Prepared()
     told += tuple(entered(memory.plan, move))
-    whole = replace(opening, starts=tuple(prepared.starts), told=told, execution_state=move.execution)
+    short = too_few(memory.plan, move.short) if move.short else None
+    whole = replace(opening, starts=tuple(prepared.starts), told=told, execution_state=move.execution, problem=short)
     return whole, prepared
 
 

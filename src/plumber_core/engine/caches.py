@@ -36,9 +36,9 @@ class ExecutionMemory:
         """Follow a change that this replica has committed."""
         if move.lane_ends:
             seen = self.progress[move.stage]
-            self.progress[move.stage] = replace(
-                seen, remaining=seen.remaining - 1, failed=seen.failed + int(move.failed)
-            )
+            failed, missed = seen.failed + move.failed, seen.missed + move.missed
+            ended = replace(seen, remaining=seen.remaining - 1, failed=failed, missed=missed)
+            self.progress[move.stage] = ended
         if move.opening is not None:
             self.reached(move.opening)
 
@@ -46,14 +46,16 @@ class ExecutionMemory:
         """Follow the end of a stage's wait that this replica has committed."""
         seen, here = self.progress[stage], entered is not None and entered.stage == stage
         begun = replace(seen, waits=None, opens_at=None, control=seen.control + 1)
-        self.progress[stage] = replace(begun, remaining=entered.lanes if entered is not None and here else 0)
+        self.progress[stage] = replace(begun, remaining=0)
+        if entered is not None and here:
+            self.progress[stage] = replace(begun, remaining=entered.lanes, missed=entered.missed)
         if entered is not None and not here:
             self.reached(entered)
 
     def reached(self, opens: r.Opening) -> None:
         """Follow that a stage of a rollout was reached."""
         seen = self.progress[opens.stage]
-        begun = replace(seen, carried=opens.carried, remaining=opens.lanes, waits=opens.waits)
+        begun = replace(seen, carried=opens.carried, remaining=opens.lanes, waits=opens.waits, missed=opens.missed)
         self.progress[opens.stage] = replace(begun, control=seen.control + 1)
 
 

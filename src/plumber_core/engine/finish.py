@@ -19,7 +19,8 @@ from plumber_core.errors import InvalidRequest, Unavailable
 from plumber_core.ids import share_of
 from plumber_core.model.records import AttemptRow, NextTry, StepEnd, Term, Told
 from plumber_core.model.states import ENDING_EVENTS, STEP_RULES, Actor, StepEvent, StepState, move_step
-from plumber_core.planning.advance import Advance, Ended, advance, cannot_start, try_again
+from plumber_core.planning.absence import left_for, too_few
+from plumber_core.planning.advance import Advance, Ended, Through, advance, cannot_start, try_again
 from plumber_core.planning.batch_events import told
 from plumber_core.planning.retry import Failure, next_try
 from plumber_core.protocol.messages import Assignment
@@ -34,7 +35,8 @@ class Ending:
     """How an attempt ended, by whom, with the log's last bytes if they came along.
 
     ``reported`` is False when nobody who saw the end has told it: a report is then still awaited. ``boot_id`` is that
-    of the agent who says so; ``term`` that of the leader who does.
+    of the agent who says so; ``term`` that of the leader who does. ``heard`` is when a host was last heard (0: never)
+    that was not there: its step was never handed out.
     """
 
     ref: AttemptRef
@@ -49,6 +51,9 @@ class Ending:
     reported: bool = True
     boot_id: str | None = None
     term: Term | None = None
+    heard: int | None = None
+    cause: dict[str, Any] | None = None
+    """Why a step ends that was never handed out, as a code with arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,36 +170,37 @@ async def _decide(engine: Engine, memory: ExecutionMemory, ending: Ending, keep:
             problem = {"code": error.code, "arguments": error.arguments}
             move = await _instead(engine, memory, ending, move)
         else:
+            problem = too_few(plan, move.short) if move.short else problem
             return Decided(move, prepared, problem, told=told(plan, progress, move))
 
 
 async def _advance(engine: Engine, memory: ExecutionMemory, ending: Ending) -> Advance:
-    """Decide what follows; only for a gate has to be read where its batch got through."""
+    """Decide what follows; where not every host may go on, it has to be read who is left."""
     ref = ending.ref
     progress = memory.progress[memory.plan.stage_of(ref.step, ref.lane)]
 
-    def decide(through: frozenset[int] | None) -> Advance:
-        ended, asked = Ended(ref.step, ref.lane, ending.state), {"cancelled": memory.cancelled}
-        return advance(memory.plan, progress, ended, **asked, timed_out=memory.timed_out, through=through)
+    def decide(through: Through) -> Advance:
+        ended = Ended(ref.step, ref.lane, ending.state, missed=ending.heard is not None)
+        cancelled, late = memory.cancelled, memory.timed_out
+        return advance(memory.plan, progress, ended, cancelled=cancelled, timed_out=late, through=through)
 
-    return await _surely(engine, memory.id, ref.lane, decide)
+    return await _surely(engine, memory, ref.lane, decide)
 
 
 async def _instead(engine: Engine, memory: ExecutionMemory, ending: Ending, move: Advance) -> Advance:
     progress = memory.progress[move.stage]
     return await _surely(
-        engine, memory.id, ending.ref.lane, lambda through: cannot_start(memory.plan, progress, move, through)
+        engine, memory, ending.ref.lane, lambda through: cannot_start(memory.plan, progress, move, through)
     )
 
 
-async def _surely(
-    engine: Engine, execution: str, lane: int, decide: Callable[[frozenset[int] | None], Advance]
-) -> Advance:
-    move = decide(None)
-    if move.unsure is None:
-        return move
-    through = frozenset(await engine.store.blocked_lanes(execution, move.unsure))
-    return decide(through - {lane} if move.failed else through)
+async def _surely(engine: Engine, memory: ExecutionMemory, lane: int, decide: Callable[[Through], Advance]) -> Advance:
+    """Decide, and read where stages can begin as often as that has to be known."""
+    through: dict[int, frozenset[int]] = {}
+    while (move := decide(through)).unsure is not None:
+        lanes = await engine.store.blocked_lanes(memory.id, move.unsure)
+        through[move.unsure] = left_for(memory.plan, move, lane, lanes)
+    return move
 
 
 async def _retry(engine: Engine, memory: ExecutionMemory, ending: Ending) -> NextTry | None:
@@ -229,6 +235,9 @@ def _write_of(memory: ExecutionMemory, ending: Ending, decided: Decided) -> Step
         remaining=(low, high),
         lane_ends=move.lane_ends,
         failed=move.failed,
+        missed=move.missed,
+        heard=ending.heard,
+        cause=ending.cause,
         tail_offset=ending.tail_offset,
         tail=ending.tail,
         tail_newlines=ending.newlines,

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from plumber_core.engine.claim import claim_soon
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
-from plumber_core.engine.views import PoolLook, presence
+from plumber_core.engine.presence import presence
+from plumber_core.engine.views import PoolLook
 from plumber_core.model.records import StepRow
 from plumber_core.model.states import Presence, StepState
 

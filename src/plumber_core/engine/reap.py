@@ -8,6 +8,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+from plumber_core.engine.absence import miss_absent
 from plumber_core.engine.adoption import settle
 from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.batches import open_all
@@ -103,7 +104,9 @@ async def do_what_is_due(engine: Engine, term: Term) -> None:
     await tell_woken(engine, due.woken)
     for step in due.expired:
         ending = _given_up(step, StepState.EXPIRED, {"state": "expired", "error": "queue_timeout"}, term)
-        await finish(engine, replace(ending, ref=replace(ending.ref, attempt="")))
+        unclaimed = replace(ending.ref, attempt="")
+        await finish(engine, replace(ending, ref=unclaimed, cause={"code": "queue_timeout"}))
+    await miss_absent(engine)
     for execution in due.out_of_time:
         await cancel_out_of_time(engine, execution, term)
     for execution in due.adopted:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from plumber_core.engine.absence import look_soon
 from plumber_core.engine.core import Engine
 from plumber_core.engine.source import Source
 from plumber_core.engine.starts import Prepared, prepare
@@ -100,6 +101,7 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
     if plan.stages:
         engine.executions.started(execution, plan)
     prepared.commit(engine)
+    look_soon(engine, plan, prepared)
     engine.counts["plumber_executions_started_total"] += 1
     engine.wakeups.changed(execution)
     # The agents first: whoever asked has an answer either way.

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from plumber_core.engine.clock import moment
+from plumber_core.engine.presence import presence
 from plumber_core.engine.rollout_views import Waits, count_stages, rollouts_of, waits_of
-from plumber_core.model import limits
+from plumber_core.engine.waiting import Agents, why_ready
 from plumber_core.model import records as r
 from plumber_core.model.forgotten import StrayRow
-from plumber_core.model.plan import Plan, PlanStep
+from plumber_core.model.plan import Plan
 from plumber_core.model.states import Presence, StepState
 from plumber_core.model.views import (
     AgentView,
@@ -25,16 +26,6 @@ from plumber_core.model.views import (
 )
 from plumber_core.planning.render import summary
 from plumber_core.version import __version__
-
-
-def presence(seen_at: int | None, now: int, heartbeat: float) -> Presence:
-    """Derive presence from when an agent was last heard."""
-    if seen_at is None:
-        return Presence.OFFLINE
-    silence = (now - seen_at) / 1_000_000
-    if silence <= limits.online_within(heartbeat):
-        return Presence.ONLINE
-    return Presence.LATE if silence <= max(limits.LEASE_MIN, 3 * heartbeat) else Presence.OFFLINE
 
 
 def agent_view(row: r.AgentRow, now: int, heartbeat: float) -> AgentView:
@@ -120,14 +111,15 @@ class Looks(NamedTuple):
 
     pools: Pools
     batches: Waits
+    agents: Agents
 
 
-def execution_detail(picture: r.Picture, pools: Pools) -> ExecutionDetail:
+def execution_detail(picture: r.Picture, pools: Pools, agents: Agents) -> ExecutionDetail:
     """Show an execution with everything in it."""
     tries = attempts_by_step(picture.attempts)
     counts = Counter(step.state.value for step in picture.steps)
     stages = count_stages(picture.steps) if picture.plan.has_rollouts else {}
-    looks = Looks(pools, waits_of(picture.plan, picture.progress, stages))
+    looks = Looks(pools, waits_of(picture.plan, picture.progress, stages), agents)
     return ExecutionDetail(
         **summary_values(picture.execution),
         parameters=picture.execution.parameters,
@@ -163,21 +155,23 @@ def step_view(row: r.StepRow, plan: Plan, attempts: list[AttemptView], looks: Lo
         env=spec.get("env", {}),
         started_at=None if row.started_at is None else moment(row.started_at),
         ended_at=None if row.ended_at is None else moment(row.ended_at),
-        waiting=waiting_for(row, step, looks),
+        waiting=waiting_for(row, plan, looks),
+        cause=row.cause,
         attempts=attempts,
     )
 
 
-def waiting_for(row: r.StepRow, step: PlanStep, looks: Looks) -> dict[str, Any] | None:
+def waiting_for(row: r.StepRow, plan: Plan, looks: Looks) -> dict[str, Any] | None:
     """Return for what a step waits, as a code with arguments; times are ISO 8601."""
     if row.state is StepState.BLOCKED:
         return looks.batches.get(row.stage)
     if row.state is StepState.READY and (pool := looks.pools.get(row.pool or "")) is not None:
         return {"code": "pool_busy" if pool.online else "pool_offline", "agents": pool.agents, "online": pool.online}
     if row.state is StepState.READY:
-        return {"code": row.awaits, "since": _since(row)} if row.awaits else {"code": "no_connection_or_slot"}
+        return why_ready(row, looks.agents, plan.offline)
     if row.state is StepState.RETRY_WAIT and row.ready_at is not None:
-        most = step.retry.attempts if step.retry else row.retries + 1
+        retry = plan.steps[row.step].retry
+        most = retry.attempts if retry else row.retries + 1
         return {
             "code": "retry",
             "until": moment(row.ready_at).isoformat(),

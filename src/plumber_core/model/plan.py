@@ -76,6 +76,22 @@ class PlanStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """What becomes of a step whose host is offline: it is waited for ``patience`` seconds, then the host has failed or,
+    as far as ``tolerated``, is left out. ``quorum`` hosts of each step, a number or a share, have to be there all the
+    same; see ``model.offline``."""
+
+    policy: Literal["fail", "skip", "queue"]
+    patience: float = 0.0
+    quorum: int | str | None = None
+
+    @property
+    def tolerated(self) -> bool:
+        """Whether an execution goes on without hosts that were not there."""
+        return self.policy == "skip" or self.quorum is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A stage's place in a rollout: batch ``number`` of ``count`` of the block, or the gate behind that batch.
 
@@ -167,6 +183,7 @@ class Plan:
     timeout: float | None = None
     """Of the whole execution."""
     queue_timeout: float | None = None
+    offline: Absence | None = None
     _places: dict[int, _Places] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -175,19 +192,26 @@ class Plan:
         steps = [{name: getattr(step, name) for name in _names(PlanStep)} for step in self.steps]
         for step in steps:
             step["retry"] = step["retry"] and asdict(step["retry"])
-        return {**values, "steps": steps, "stages": [stage.to_json() for stage in self.stages]}
+        offline = self.offline and asdict(self.offline)
+        return {**values, "offline": offline, "steps": steps, "stages": [stage.to_json() for stage in self.stages]}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what ``to_json`` wrote."""
         steps = tuple(PlanStep.from_json(step) for step in value["steps"])
         stages = tuple(map(Stage.from_json, value["stages"]))
-        return cls(**{**value, "steps": steps, "stages": stages})
+        offline = Absence(**value["offline"]) if value.get("offline") else None
+        return cls(**{**value, "steps": steps, "stages": stages, "offline": offline})
 
     @property
     def has_rollouts(self) -> bool:
         """Whether any block of it spreads over its hosts in batches."""
         return any(stage.batch is not None for stage in self.stages)
+
+    @property
+    def may_leave_out(self) -> bool:
+        """Whether it goes on without hosts that were offline."""
+        return self.offline is not None and self.offline.tolerated
 
     def stage_of(self, step: int, lane: int = 0) -> int:
         """Return the index of the stage in which a lane of the step with this index stands."""

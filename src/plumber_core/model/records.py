@@ -162,6 +162,8 @@ class StepRow:
     """When its agent was last heard; known in pictures."""
     kill_requested: bool = False
     """Of its execution; known where agents are told."""
+    cause: dict[str, Any] | None = None
+    """Why it ended without having been handed out."""
     pool: str | None = None
     """The agents of which any may run it; ``agent_id`` says who does, or stands for nobody (``ids.free_host``)."""
 
@@ -356,6 +358,10 @@ class StepEnd:
     """The guard: the counter must lie between these before the change."""
     lane_ends: bool
     failed: bool
+    missed: bool = False
+    heard: int | None = None
+    """The guard: the host has not been heard since then."""
+    cause: dict[str, Any] | None = None
     tail_offset: int = 0
     tail: bytes = b""
     tail_newlines: int = 0

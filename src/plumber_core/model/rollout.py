@@ -66,7 +66,7 @@ def _order(value: object) -> object:
 
 
 _SHARE = r"[0-9]{1,3}(\.[0-9]{1,2})?%"
-_AMOUNT_SCHEMA: dict[str, Any] = {
+AMOUNT_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"type": "integer", "minimum": 0, "maximum": 999_999},
         {"type": "string", "pattern": f"^(0|[1-9][0-9]{{0,5}}|{_SHARE})$"},
@@ -84,10 +84,10 @@ _BATCHES_SCHEMA: dict[str, Any] = {
 }
 _MAX_FAILURES_SCHEMA: dict[str, Any] = {
     "anyOf": [
-        *_AMOUNT_SCHEMA["anyOf"],
+        *AMOUNT_SCHEMA["anyOf"],
         {
             "type": "object",
-            "properties": {"total": _AMOUNT_SCHEMA, "batch": _AMOUNT_SCHEMA},
+            "properties": {"total": AMOUNT_SCHEMA, "batch": AMOUNT_SCHEMA},
             "minProperties": 1,
             "additionalProperties": False,
         },
@@ -111,7 +111,7 @@ _ORDER_SCHEMA: dict[str, Any] = {
         },
     ]
 }
-Amount = Annotated[int | str, BeforeValidator(_amount), WithJsonSchema(_AMOUNT_SCHEMA)]
+Amount = Annotated[int | str, BeforeValidator(_amount), WithJsonSchema(AMOUNT_SCHEMA)]
 
 
 class MaxFailures(BaseModel):

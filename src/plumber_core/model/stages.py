@@ -13,7 +13,8 @@ class Progress:
     """One counter row: ``control`` rises with every cancel or pause, so that a guard notices it.
 
     In a rollout ``carried`` hosts have failed in the batches before. A stage that ``waits`` for its ``pause`` or to be
-    told to go (``manual``) has not begun; ``opens_at`` is when a pause is over.
+    told to go (``manual``) has not begun; ``opens_at`` is when a pause is over. ``missed`` hosts were left out because
+    they were offline, in the batches before too.
     """
 
     stage: int
@@ -23,16 +24,18 @@ class Progress:
     carried: int = 0
     waits: str | None = None
     opens_at: int | None = None
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The stage of a rollout that is reached: it has ``lanes`` and begins now, or after its ``pause``."""
+    """The stage that is reached: it has ``lanes`` and begins now, or after its ``pause``; see ``Progress``."""
 
     stage: int
     carried: int
     lanes: int
     pause: Pause | None = None
+    missed: int = 0
 
     @property
     def waits(self) -> str | None:

@@ -212,6 +212,7 @@ ENDING_EVENTS = {
     _S.CANCELLED: StepEvent.STOP,
     _S.LOST: StepEvent.LOSE,
     _S.EXPIRED: StepEvent.EXPIRE,
+    _S.SKIPPED: StepEvent.SKIP,
 }
 """By which event a step that was ready or handed out ends in a state."""
 

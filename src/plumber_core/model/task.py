@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from plumber_core.model import durations, names
+from plumber_core.model.offline import WhenOffline
 from plumber_core.model.plan import OnFailure, RetryOn
 from plumber_core.model.rollout import Batches, BatchPause, Failures, Order
 from plumber_core.model.sentences import KEYS
@@ -212,6 +213,8 @@ class Task(_Written):
     """Of the whole execution."""
     queue_timeout: Duration | None = None
     """How long a step may be ready without being started."""
+    offline: WhenOffline | None = None
+    """What becomes of steps whose hosts are not there; None waits for them."""
     steps: tuple[Step, ...]
     labels: Variables = Field(default_factory=dict)
     clean_environment: bool = True

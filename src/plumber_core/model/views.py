@@ -206,7 +206,11 @@ class AttemptView(View):
 
 
 class StepExecutionView(View):
-    """One step on one host within an execution."""
+    """One step on one host within an execution.
+
+    ``waiting`` tells for what it waits, ``cause`` why it ended without ever having been handed out: each a code with
+    arguments.
+    """
 
     id: str
     index: int
@@ -222,6 +226,7 @@ class StepExecutionView(View):
     started_at: datetime | None = None
     ended_at: datetime | None = None
     waiting: dict[str, Any] | None = None
+    cause: dict[str, Any] | None = None
     attempts: list[AttemptView] = []
 
 

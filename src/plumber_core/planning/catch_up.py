@@ -15,6 +15,7 @@ from plumber_core.planning.limits import most_failed
 
 Cells = Mapping[tuple[int, int], StepState]
 """(step, lane) -> its state in its newest round."""
+_MISSED = frozenset({StepState.SKIPPED, StepState.EXPIRED})
 _NOT_BEGUN = frozenset({StepState.BLOCKED, StepState.READY})
 
 
@@ -98,6 +99,8 @@ class _Walk:
             state = self._cells[step, lane]
             if state not in TERMINAL_STEP_STATES:
                 following = step if following is None else following
+            elif self._leaves_out(stage) and state in _MISSED:
+                return None, False
             elif state is StepState.SKIPPED:
                 # Something before it had failed, or it could not be rendered: nothing of that is tolerated.
                 return None, True
@@ -105,10 +108,14 @@ class _Walk:
                 return None, True
         return following, False
 
+    def _leaves_out(self, stage: Stage) -> bool:
+        """Whether the execution goes on without hosts that are not there for a stage; a gate asks all of them."""
+        return self._plan.may_leave_out and (stage.batch is None or not stage.batch.gate)
+
     def _was_stopped(self, stage: Stage, left_out: frozenset[int]) -> bool:
         """In a rollout a host is skipped from its first step on only when all of it has stopped."""
         firsts = (self._cells[stage.chain[0], lane] for lane in stage.lanes if lane not in left_out)
-        return stage.batch is not None and StepState.SKIPPED in firsts
+        return stage.batch is not None and not self._leaves_out(stage) and StepState.SKIPPED in firsts
 
     def _must_wait(self, stage: Stage) -> bool:
         """A stage of which anything has begun has waited, whoever remembers it."""

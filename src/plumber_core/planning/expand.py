@@ -10,6 +10,7 @@ from typing import Any
 from plumber_core.errors import InvalidRequest, TooLarge
 from plumber_core.model.agent import AgentRef
 from plumber_core.model.limits import MAX_STEP_EXECUTIONS, MAX_STEPS
+from plumber_core.model.offline import absence_of
 from plumber_core.model.plan import Plan
 from plumber_core.model.task import Task
 from plumber_core.planning.hosts import Hosts
@@ -66,6 +67,7 @@ def expand(
         labels={id: agent.facts | agent.labels for id, agent in laying.agents.items()} if settled.reads_labels else {},
         timeout=task.timeout,
         queue_timeout=task.queue_timeout,
+        offline=absence_of(task.offline),
     )
 
 

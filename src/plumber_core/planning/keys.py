@@ -26,7 +26,7 @@ BLOCK_KEYS = ("name", "on", "allow_empty", "path", "env", "steps", "rollout")
 OF_BLOCKS = frozenset({"on", "allow_empty", "steps", "rollout"})
 """What a step inside of a block cannot have."""
 INNER_KEYS = tuple(key for key in STEP_KEYS if key not in OF_BLOCKS)
-TASK_LATER = frozenset({"concurrency", "locks", "always", "schedule", "offline", "notify"})
+TASK_LATER = frozenset({"concurrency", "locks", "always", "schedule", "notify"})
 STEP_LATER = frozenset({"when", "needs", "run_as", "outputs", "secrets", "limits", "matrix"})
 TYPES_LATER = frozenset({"secret", "file", "json", "date", "time", "duration", "agent", "agents"})
 TEXT_KEYS = frozenset({"name", "description", "run", "uses", "path", "shell", "stdin"})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from plumber_core.model.plan import Stage
+from plumber_core.model.offline import needed
+from plumber_core.model.plan import Plan, Stage
 from plumber_core.model.records import Progress
 
 MANY = 2**40
@@ -24,3 +25,11 @@ def failures_before(stage: Stage, progress: Progress) -> int:
     if batch is None:
         return 0
     return progress.carried + (0 if batch.gate else progress.failed)
+
+
+def most_missed(plan: Plan, stage: Stage) -> int:
+    """Return how many hosts of a step, or of a whole block, may be left out because they are offline."""
+    if plan.offline is None or not plan.offline.tolerated or (stage.batch is not None and stage.batch.gate):
+        return MANY
+    hosts = plan.host_count(stage.chain[0])
+    return hosts - needed(plan.offline, hosts)

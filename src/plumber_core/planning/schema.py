@@ -29,6 +29,7 @@ _TASK_TEXT = {
     "path": "folder in which commands start, unless a step names another",
     "timeout": "of the whole run: what still runs is cancelled then, and the run has failed",
     "queue_timeout": "how long a step may wait for its agent; expired then",
+    "offline": "what becomes of offline hosts: fail, skip, queue 24h, or {policy, quorum}; without it they are awaited",
     "steps": "what to do, in order; a step ends on all its hosts before the next begins",
     "labels": "free words for searching",
     "allow_empty": "a step whose target matches no agent is left out instead of refusing the run",

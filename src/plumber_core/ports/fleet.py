@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from plumber_core.model import records as r
@@ -30,6 +30,10 @@ class AgentStore(GroupStore, Protocol):
 
     async def add_agent(self, agent: r.AgentRow, secret: str) -> bool:
         """Create an agent with its credential; False when the name is taken."""
+        ...
+
+    async def find_agents(self, ids: Collection[str]) -> tuple[list[r.AgentRow], int]:
+        """Return these agents, and the database's time at which they were read."""
         ...
 
     async def find_agent(self, name_or_id: str) -> r.AgentRow | None: ...

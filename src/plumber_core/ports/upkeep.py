@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from plumber_core.model import records as r
+from plumber_core.model.absent import Absent
 
 
 class ReaperStore(Protocol):
@@ -28,6 +29,10 @@ class ReaperStore(Protocol):
     async def due(self, term: r.Term, at: int | None = None) -> r.Due | None:
         """Wake retries, find what waited or ran for too long ``at`` that database time (None: now), and what was
         adopted; None when another leads."""
+        ...
+
+    async def absent(self, lease: float, at: int | None = None) -> list[Absent]:
+        """Return ready steps whose hosts are silent, for ``lease`` s at least and for as long as their tasks wait."""
         ...
 
     async def mark_unreachable(self, term: r.Term, lease: float, at: int | None = None) -> list[r.StepRow]: ...

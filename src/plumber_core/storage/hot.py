@@ -39,10 +39,11 @@ SELECT 1 FROM meta WHERE meta.fleet_version = CAST(:fleet_version AS BIGINT)
     writes=(
         """
 INSERT INTO executions (id, task_id, task, revision, state, plan, parameters, requested_by, reason, request_id,
-                        created_at, deadline_at, queue_timeout, ended_at)
+                        created_at, deadline_at, queue_timeout, offline_after, ended_at)
 SELECT :execution, CAST(:task_id AS TEXT), :task, CAST(:revision AS BIGINT), :state, :plan, :parameters,
        :requested_by, :reason, CAST(:request_id AS TEXT), plumber_now(), plumber_now() + CAST(:timeout AS BIGINT),
-       CAST(:queue_timeout AS BIGINT), CASE WHEN :state = 'running' THEN NULL ELSE plumber_now() END WHERE {ok}""",
+       CAST(:queue_timeout AS BIGINT), CAST(:offline_after AS BIGINT),
+       CASE WHEN :state = 'running' THEN NULL ELSE plumber_now() END WHERE {ok}""",
         """
 INSERT INTO progress (execution_id, stage, remaining, failed, control)
 SELECT :execution, CAST(stages.value->>'stage' AS BIGINT), CAST(stages.value->>'remaining' AS BIGINT), 0, 0
@@ -76,6 +77,9 @@ SELECT a.id, a.log_end, a.log_end + CAST(:tail_length AS BIGINT), a.log_newlines
 FROM attempts a WHERE a.id = :attempt AND {ok}"""
 _END_STEP = """
 UPDATE step_executions SET state = :state, ended_at = plumber_now() WHERE id = :step AND {ok}"""
+_GIVE_UP = """
+UPDATE step_executions SET state = :state, ended_at = plumber_now(), cause = CAST(:cause AS TEXT)
+WHERE id = :step AND {ok}"""
 _RETRY_STEP = f"""
 UPDATE step_executions SET state = {becomes(StepEvent.RETRY)}, retries = retries + 1, agent_id = {FREED},
   ready_at = (SELECT CASE WHEN later.at > soon.at THEN later.at ELSE soon.at END
@@ -86,11 +90,12 @@ UPDATE step_executions SET state = {becomes(StepEvent.RETRY)}, retries = retries
           FROM agents heard WHERE heard.id = :agent) later)
 WHERE id = :step AND {{ok}}"""
 _COUNT = """
-UPDATE progress SET remaining = remaining - 1, failed = failed + CAST(:failed AS BIGINT)
+UPDATE progress SET remaining = remaining - 1, failed = failed + CAST(:failed AS BIGINT),
+  missed = missed + CAST(:missed AS BIGINT)
 WHERE execution_id = :execution AND stage = CAST(:stage AS BIGINT) AND {ok}"""
 _OPEN = """
 UPDATE progress SET carried = CAST(:carried AS BIGINT), remaining = CAST(:lanes AS BIGINT), control = control + 1,
-  waits = CAST(:waits AS TEXT), opens_at = plumber_now() + CAST(:pause AS BIGINT)
+  missed = CAST(:left_out AS BIGINT), waits = CAST(:waits AS TEXT), opens_at = plumber_now() + CAST(:pause AS BIGINT)
 WHERE execution_id = :execution AND stage = CAST(:opens AS BIGINT) AND {ok}"""
 _SKIPPED = f"UPDATE step_executions SET state = {becomes(StepEvent.SKIP)}, ended_at = plumber_now()"
 _MAY_SKIP = allows(StepEvent.SKIP, Actor.SERVER)
@@ -130,6 +135,11 @@ _WAITS_TOO_LONG = """
 SELECT 1 FROM step_executions s JOIN executions e ON e.id = s.execution_id
   JOIN progress p ON p.execution_id = s.execution_id AND p.stage = s.stage
 WHERE s.id = :step AND s.ready_at + e.queue_timeout <= plumber_now()"""
+# It may have come back since this was decided, and what it is about to claim is not taken from it.
+_STILL_AWAY = """
+SELECT 1 FROM step_executions s JOIN progress p ON p.execution_id = s.execution_id AND p.stage = s.stage
+WHERE s.id = :step AND NOT EXISTS (
+  SELECT 1 FROM agents ag WHERE ag.id = :agent AND ag.last_seen_at > CAST(:heard AS BIGINT))"""
 
 
 @functools.cache
@@ -147,8 +157,10 @@ def end_step(
     leader: bool,
     counts_failures: bool,
     opens: bool,
+    away: bool = False,
 ) -> Script:
-    """Return the script for one kind of ending; only what it needs is in it."""
+    """Return the script for one kind of ending; only what it needs is in it. With ``away`` the step was never handed
+    out because its host was offline."""
     optional = (
         (tail, _TAIL),
         (lane_ends, _COUNT),
@@ -159,8 +171,9 @@ def end_step(
         (starts, _NEW_ATTEMPTS),
         (execution, _END_EXECUTION),
     )
-    handed_out = event is not StepEvent.EXPIRE
-    guard = f"""{_HANDED_OUT if handed_out else _WAITS_TOO_LONG}
+    handed_out = event is not StepEvent.EXPIRE and not away
+    waited = _STILL_AWAY if away else _WAITS_TOO_LONG
+    guard = f"""{_HANDED_OUT if handed_out else waited}
   AND {allows(event, actor, "s")}
   AND p.control = CAST(:control AS BIGINT)
   AND p.remaining BETWEEN CAST(:remaining_low AS BIGINT) AND CAST(:remaining_high AS BIGINT)
@@ -168,7 +181,7 @@ def end_step(
   {"AND " + _LEADS if leader else ""}
   {"AND " + _SESSIONS_HOLD if starts else ""} {{lock:s, p}}"""
     ends = [_END_ATTEMPT] if handed_out else []
-    ends.append(_RETRY_STEP if retry else _END_STEP)
+    ends.append(_RETRY_STEP if retry else _END_STEP if handed_out else _GIVE_UP)
     writes = [text for wanted, text in optional if wanted]
     # On SQLite the chunk must be placed before the attempt's end moves.
     ordered = [w for w in writes if w is _TAIL] + ends + [w for w in writes if w is not _TAIL]
@@ -177,7 +190,8 @@ def end_step(
 
 _GO_ON = """
 UPDATE progress SET waits = NULL, opens_at = NULL, control = control + 1, remaining = CASE
-  WHEN CAST(:opens AS BIGINT) = CAST(:stage AS BIGINT) THEN CAST(:lanes AS BIGINT) ELSE 0 END
+  WHEN CAST(:opens AS BIGINT) = CAST(:stage AS BIGINT) THEN CAST(:lanes AS BIGINT) ELSE 0 END,
+  missed = CASE WHEN CAST(:opens AS BIGINT) = CAST(:stage AS BIGINT) THEN CAST(:left_out AS BIGINT) ELSE missed END
 WHERE execution_id = :execution AND stage = CAST(:stage AS BIGINT) AND {ok}"""
 
 

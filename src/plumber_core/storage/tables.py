@@ -193,6 +193,7 @@ executions = Table(
     Index("ix_executions_requested_by_id", "requested_by", "id"),
     _time("deadline_at"),
     _time("queue_timeout"),
+    _time("offline_after"),
 )
 _OPENS = text("opens_at IS NOT NULL")
 progress = Table(
@@ -206,6 +207,7 @@ progress = Table(
     _count("carried"),
     Column("waits", Text),
     _time("opens_at"),
+    _count("missed"),
     Index("ix_progress_opens", "opens_at", postgresql_where=_OPENS, sqlite_where=_OPENS),
 )
 _LIVE = text("state IN (" + ", ".join(f"'{state}'" for state in sorted(LIVE_STEP_STATES)) + ")")
@@ -237,6 +239,7 @@ step_executions = Table(
     _count("retries"),
     Index("ix_step_executions_retry", "ready_at", postgresql_where=_RETRY, sqlite_where=_RETRY),
     Column("pool", Text),
+    Column("cause", Text),
     Index("ix_step_executions_pool", "pool", "ready_at", postgresql_where=_FREE, sqlite_where=_FREE),
     Index("ix_step_executions_claimed", "attempt_id", postgresql_where=_CLAIMED, sqlite_where=_CLAIMED),
 )

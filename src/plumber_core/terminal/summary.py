@@ -89,7 +89,7 @@ def _result(step: StepExecutionView) -> tuple[Text, Text]:
     took = attempt.duration if attempt else None
     took = span(step.started_at, step.ended_at) if took is None else took
     if attempt is None or step.waiting is not None:
-        result = waiting_text(step.waiting)
+        result = waiting_text(step.waiting or step.cause)
     else:
         result = exit_text(attempt) if step.state is StepState.SUCCEEDED else _without_word(step)
     if len(step.attempts) > 1:

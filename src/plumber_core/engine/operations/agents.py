@@ -10,7 +10,8 @@ from plumber_core.engine.access import require_user
 from plumber_core.engine.caches import agent_ref
 from plumber_core.engine.clock import moment
 from plumber_core.engine.operations.base import Noun, clean, page_size
-from plumber_core.engine.views import agent_view, presence, stray_view
+from plumber_core.engine.presence import presence
+from plumber_core.engine.views import agent_view, stray_view
 from plumber_core.errors import Conflict, InvalidRequest, NotFound, Unauthenticated
 from plumber_core.ids import new_id, new_secret, secret_hash
 from plumber_core.model import limits

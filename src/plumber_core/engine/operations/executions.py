@@ -16,6 +16,7 @@ from plumber_core.engine.retention import missing
 from plumber_core.engine.source import Source
 from plumber_core.engine.submit import submit
 from plumber_core.engine.views import execution_detail, execution_summary
+from plumber_core.engine.waiting import look_at_agents
 from plumber_core.errors import Conflict, NotFound
 from plumber_core.model.records import ExecutionRow, Wanted
 from plumber_core.model.states import ExecutionState
@@ -71,7 +72,8 @@ class ExecutionOperations(ExecutionLooks):
         picture = await self.store.picture(clean("execution", execution, 200))
         if picture is None:
             raise await missing(self.engine, "execution", execution)
-        return execution_detail(picture, await look_at_pools(self.engine, picture.steps))
+        pools = await look_at_pools(self.engine, picture.steps)
+        return execution_detail(picture, pools, await look_at_agents(self.engine, picture.steps))
 
     async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
         caller = await self.desk.allow("execution:cancel", execution)

@@ -13,6 +13,7 @@ from plumber_core.engine.pools import look_at_pools
 from plumber_core.engine.retention import missing
 from plumber_core.engine.rollout_views import Waits, waits_of
 from plumber_core.engine.views import Looks, attempts_by_step, step_view
+from plumber_core.engine.waiting import look_at_agents
 from plumber_core.errors import NotFound
 from plumber_core.model.overviews import (
     ExecutionMatrix,
@@ -52,10 +53,8 @@ class ExecutionLooks(Noun):
         if not rounds:
             raise NotFound(kind="step execution", name=f"{plan.steps[step].name} {host}", nearest=None)
         tries = attempts_by_step(attempts)
-        one, looks = (
-            plan.steps[step],
-            Looks(await look_at_pools(self.engine, rounds), await self._waits(execution, plan)),
-        )
+        one, waits = plan.steps[step], await self._waits(execution, plan)
+        looks = Looks(await look_at_pools(self.engine, rounds), waits, await look_at_agents(self.engine, rounds))
         return StepRecord(
             step=step,
             host=agent,

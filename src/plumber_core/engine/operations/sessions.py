@@ -10,7 +10,8 @@ from plumber_core.engine.access import require_user
 from plumber_core.engine.clock import moment
 from plumber_core.engine.operations.base import Noun, clean
 from plumber_core.engine.pictures import RESULTS, usual_duration
-from plumber_core.engine.views import execution_summary, presence, summary_values, token_info
+from plumber_core.engine.presence import presence
+from plumber_core.engine.views import execution_summary, summary_values, token_info
 from plumber_core.errors import InvalidRequest, NotFound
 from plumber_core.ids import new_secret, secret_hash
 from plumber_core.model.overviews import ExecutionProgress, FleetCounts, Overview

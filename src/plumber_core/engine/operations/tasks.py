@@ -12,10 +12,11 @@ from plumber_core.engine.operations.base import Noun, clean, page_size
 from plumber_core.engine.operations.executors import known_kinds
 from plumber_core.engine.operations.running import run_request, started
 from plumber_core.engine.pictures import RESULTS, targets_of, task_summary
+from plumber_core.engine.presence import presence
 from plumber_core.engine.rollout_views import planned_rollouts
 from plumber_core.engine.source import Source
 from plumber_core.engine.submit import submit
-from plumber_core.engine.views import presence, revision_info
+from plumber_core.engine.views import revision_info
 from plumber_core.errors import Conflict, NotFound
 from plumber_core.ids import new_id
 from plumber_core.model.plan import Plan

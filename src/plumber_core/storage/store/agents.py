@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -110,6 +110,15 @@ class AgentPart(StorePart):
         except IntegrityError:
             return False
         return True
+
+    async def find_agents(self, ids: Collection[str]) -> tuple[list[r.AgentRow], int]:
+        query = _query().where(_agent.id.in_(sorted(ids)))
+
+        def work(connection: Connection) -> tuple[list[r.AgentRow], int]:
+            rows = [agent_row(row) for row in connection.execute(query)]
+            return rows, int(connection.execute(select(now())).scalar_one())
+
+        return await self.look(work)
 
     async def find_agent(self, name_or_id: str) -> r.AgentRow | None:
         which = or_(_agent.name == name_or_id, _agent.id == name_or_id)

@@ -110,6 +110,7 @@ def step_row(row: Row[Any]) -> r.StepRow:
         ready_at=values[t.step_executions.c.ready_at],
         retries=values[t.step_executions.c.retries],
         pool=values[t.step_executions.c.pool],
+        cause=optional_json(values[t.step_executions.c.cause]),
     )
 
 

@@ -84,6 +84,7 @@ class DispatchPart(StorePart):
             "request_id": new.request_id,
             "timeout": _optional_microseconds(new.plan.timeout),
             "queue_timeout": _optional_microseconds(new.plan.queue_timeout),
+            "offline_after": _optional_microseconds(new.plan.offline.patience if new.plan.offline else None),
             "credential": new.credential,
             "state": state.value,
             "fleet_version": new.fleet_version,
@@ -111,6 +112,7 @@ class DispatchPart(StorePart):
             leader=end.term is not None,
             counts_failures=end.failed_between is not None,
             opens=end.opening is not None,
+            away=end.heard is not None,
         )
         parameters = _end_parameters(end)
         if (first := end.halts) is not None:
@@ -186,6 +188,9 @@ def _end_parameters(end: r.StepEnd) -> dict[str, Any]:
         "remaining_low": end.remaining[0],
         "remaining_high": end.remaining[1],
         "failed": int(end.failed),
+        "missed": int(end.missed),
+        "heard": end.heard or 0,
+        "cause": dumps(end.cause) if end.cause else None,
         "failed_low": end.failed_between[0] if end.failed_between else 0,
         "failed_high": end.failed_between[1] if end.failed_between else 0,
         "skip_to": end.skip_to,

@@ -62,8 +62,9 @@ _STEP_OF = (
     .join(t.attempts, _attempt.step_execution_id == _step.id)
     .where(_attempt.id == bindparam("attempt"))
 )
+_COUNTED = ("stage", "remaining", "failed", "control", "carried", "waits", "opens_at", "missed")
 _COUNTERS = (
-    select(*(_progress[name] for name in ("stage", "remaining", "failed", "control", "carried", "waits", "opens_at")))
+    select(*(_progress[name] for name in _COUNTED))
     .where(_progress.execution_id == bindparam("execution"))
     .order_by(_progress.stage)
 )

@@ -52,13 +52,13 @@ _WAKEN = (
 )
 
 
-def _seen() -> ColumnElement[int]:
+def seen() -> ColumnElement[int]:
     """When an agent was last heard; while no server could hear it, its clock stood still."""
     accepting = select(t.meta.c.accepting_since).scalar_subquery()
     return case((_agent.last_seen_at > accepting, _agent.last_seen_at), else_=accepting)
 
 
-def _moment(at: int | None) -> ColumnElement[int]:
+def moment_of(at: int | None) -> ColumnElement[int]:
     """Return a moment of the database's clock in SQL; None is now."""
     return now() if at is None else literal(at, BigInteger)
 
@@ -144,7 +144,7 @@ class ReaperPart(StorePart):
         return await self.write("wake_retries", _wake)
 
     async def due(self, term: r.Term, at: int | None = None) -> r.Due | None:
-        moment = _moment(at)
+        moment = moment_of(at)
         waited = (
             select(t.step_executions)
             .join(t.executions, _execution.id == _step.execution_id)
@@ -172,8 +172,8 @@ class ReaperPart(StorePart):
     async def mark_unreachable(self, term: r.Term, lease: float, at: int | None = None) -> list[r.StepRow]:
         """Mark what runs on agents silent for ``lease`` s, give back what was claimed so long ago and not started;
         return both."""
-        since = _moment(at) - microseconds(lease)
-        silent = select(_agent.id).where(_seen() < since)
+        since = moment_of(at) - microseconds(lease)
+        silent = select(_agent.id).where(seen() < since)
         # A step that was started a moment ago has a lease of its own from then.
         quiet = and_(_step.agent_id.in_(silent), _step.started_at < since)
         claimed_long_ago = (_attempt.started_at < since, leads(term))
@@ -203,10 +203,10 @@ class ReaperPart(StorePart):
         await self.write("mark_reachable", work)
 
     async def silent(self, at_least: float, at: int | None = None) -> list[r.Silent]:
-        moment = _moment(at)
+        moment = moment_of(at)
         accepting = select(t.meta.c.accepting_since).scalar_subquery()
         began = case((_step.started_at > accepting, _step.started_at), else_=accepting)
-        heard = func.coalesce(_seen(), _step.started_at)
+        heard = func.coalesce(seen(), _step.started_at)
         query = (
             select(t.step_executions, (moment - heard).label("silence"), (moment - began).label("age"))
             .outerjoin(t.agents, _agent.id == _step.agent_id)

@@ -10,6 +10,7 @@ from plumber_core.crash import crash_point
 from plumber_core.storage import tables as t
 from plumber_core.storage.database import Database
 from plumber_core.storage.migrate import upgrade
+from plumber_core.storage.store.absence import AbsencePart
 from plumber_core.storage.store.access import AccessPart
 from plumber_core.storage.store.adoption import AdoptionPart
 from plumber_core.storage.store.agents import AgentPart
@@ -41,6 +42,7 @@ class SqlStore(
     PoolPart,
     BatchPart,
     ReaperPart,
+    AbsencePart,
     RetentionPart,
     LogPart,
     EventPart,

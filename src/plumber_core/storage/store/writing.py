@@ -53,6 +53,7 @@ def opens(entered: r.Opening | None) -> dict[str, Any]:
         "opens": entered.stage if entered else -1,
         "carried": entered.carried if entered else 0,
         "lanes": entered.lanes if entered else 0,
+        "left_out": entered.missed if entered else 0,
         "waits": entered.waits if entered else None,
         "pause": None if pause is None else microseconds(pause),
     }

@@ -2466,6 +2466,9 @@ export interface components {
         /**
          * StepExecutionView
          * @description One step on one host within an execution.
+         *
+         *     ``waiting`` tells for what it waits, ``cause`` why it ended without ever having been handed out: each a code with
+         *     arguments.
          */
         StepExecutionView: {
             /**
@@ -2473,6 +2476,13 @@ export interface components {
              * @default []
              */
             attempts: components["schemas"]["AttemptView"][];
+            /**
+             * Cause
+             * @default null
+             */
+            cause: {
+                [key: string]: unknown;
+            } | null;
             /** Command */
             command: string;
             /**
