@@ -16,6 +16,7 @@ from pathlib import Path
 
 from plumber_core.control.operations import Operation, collect
 from plumber_core.control.plane import NOUNS
+from plumber_core.model.notices import DeliveryState
 
 CLIENT = Path(__file__).resolve().parents[1] / "src" / "plumber_client"
 NOUNS_TITLE = "Every operation as a method, one class a noun."
@@ -32,6 +33,7 @@ NOUN_IMPORTS = """import builtins
 from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
+from plumber_core.model.notice_views import {notice_views}
 from plumber_core.model.overviews import {overviews}
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import {views}
@@ -75,7 +77,7 @@ def type_text(annotation: object) -> str:
     if origin in (typing.Union, types.UnionType):
         return " | ".join(type_text(a) for a in arguments)
     if origin is typing.Literal:
-        return "SourceFormat"
+        return "DeliveryState" if annotation == DeliveryState else "SourceFormat"
     if origin is not None:
         return f"{_type_name(origin)}[{', '.join(type_text(a) for a in arguments)}]"
     return _type_name(typing.cast(type, annotation))
@@ -121,16 +123,18 @@ def noun_text(attribute: str, noun: type) -> str:
 def nouns_text() -> str:
     """Return the module of all nouns, async."""
     body = "\n\n".join(noun_text(attribute, noun) for attribute, noun in NOUNS.items())
-    from plumber_core.model import overviews, views
+    from plumber_core.model import notice_views, overviews, views
 
+    modules = {"notice_views": notice_views, "overviews": overviews, "views": views}
+    names = {name: _used(module, body) for name, module in modules.items()}
     header = HEADER.format(title=NOUNS_TITLE, source="plumber_core/control", noqa="")
-    return header + NOUN_IMPORTS.format(views=_used(views, body), overviews=_used(overviews, body)) + "\n" + body
+    return header + NOUN_IMPORTS.format(**names) + "\n" + body
 
 
 def _used(module: types.ModuleType, body: str) -> str:
     """Return the names that a module defines and the body uses; aliases have no module of their own."""
     own = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-    names = {*own, *({"SourceFormat"} if hasattr(module, "Page") and "Page" in own else ())}
+    names = {*own, *(name for name in ("SourceFormat", "DeliveryState") if hasattr(module, name))}
     return ", ".join(sorted(name for name in names if re.search(rf"\b{name}\b", body)))
 
 

@@ -56,6 +56,7 @@ class AsyncClient:
         self.agents = nouns.Agents(self.call)
         self.groups = nouns.Groups(self.call)
         self.executors = nouns.Executors(self.call)
+        self.notifications = nouns.Notifications(self.call)
         self.system = nouns.System(self.call)
 
     async def __aenter__(self) -> AsyncClient:

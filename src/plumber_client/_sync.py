@@ -61,6 +61,7 @@ class Client:
         self.agents = nouns.Agents(self.call)
         self.groups = nouns.Groups(self.call)
         self.executors = nouns.Executors(self.call)
+        self.notifications = nouns.Notifications(self.call)
         self.system = nouns.System(self.call)
 
     def __enter__(self) -> Client:

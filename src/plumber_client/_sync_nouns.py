@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 from typing import Any, Protocol, TypeVar
 
+from plumber_core.model.notice_views import ChannelView, DeliveryState, DeliveryView, PluginView
 from plumber_core.model.overviews import (
     ExecutionMatrix,
     ExecutorView,
@@ -445,6 +446,46 @@ class Executors:
         return self._call("executor.list", builtins.list[ExecutorView], {})
 
 
+class Notifications:
+    """Messages to people about what happened."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def channels(self) -> builtins.list[ChannelView]:
+        """Return the channels that plugins offer, and what waits or has failed on each."""
+        return self._call("notification.channels", builtins.list[ChannelView], {})
+
+    def list(
+        self,
+        *,
+        state: DeliveryState | None = None,
+        channel: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[DeliveryView]:
+        """Return notifications, newest first."""
+        return self._call(
+            "notification.list",
+            Page[DeliveryView],
+            {"state": state, "channel": channel, "limit": limit, "cursor": cursor},
+        )
+
+    def test(self, *, channel: str) -> DeliveryView:
+        """Send a notification to a channel now and return how that went; it is tried once.
+
+        Raises: NotFound.
+        """
+        return self._call("notification.test", DeliveryView, {"channel": channel})
+
+    def retry(self, *, id: str) -> DeliveryView:
+        """Try a notification again now, also one that was given up.
+
+        Raises: NotFound, Conflict (it was delivered).
+        """
+        return self._call("notification.retry", DeliveryView, {"id": id})
+
+
 class System:
     """The installation itself."""
 
@@ -454,6 +495,10 @@ class System:
     def info(self) -> SystemInfo:
         """Return the version, the database and a few counts."""
         return self._call("system.info", SystemInfo, {})
+
+    def plugins(self) -> builtins.list[PluginView]:
+        """Return the plugins that this server has loaded, what they registered, and what of it fails."""
+        return self._call("system.plugins", builtins.list[PluginView], {})
 
     def overview(self, *, failed_since: str | None = None) -> Overview:
         """Return what runs, what failed since a time of ISO 8601 (None: the last day) and how the fleet is.

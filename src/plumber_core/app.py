@@ -22,6 +22,7 @@ from plumber_core.engine.core import Engine
 from plumber_core.engine.operations.base import Desk
 from plumber_core.engine.operations.plane import BoundPlane
 from plumber_core.engine.original import OriginalAgents
+from plumber_core.engine.outbox import begin_telling, read_settings
 from plumber_core.engine.peer import EnginePeer
 from plumber_core.engine.pools import tell_here
 from plumber_core.engine.reap import sweep, sweeps
@@ -58,6 +59,7 @@ class Plumber:
         state_dir: where the local agent keeps its journal; by default beside the SQLite file.
         patience: how long to wait for silent agents.
         retention: what is kept of executions that have ended.
+        notifications: the ``[notifications]`` table of the configuration: who is told of every task.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Plumber:
         state_dir: Path | None = None,
         patience: limits.Patience | None = None,
         retention: limits.Retention | None = None,
+        notifications: Mapping[str, Any] | None = None,
     ) -> None:
         self._store = SqlStore(connect(database_url))
         self._engine = Engine(self._store, patience, _boottime)
@@ -82,6 +85,7 @@ class Plumber:
         self._admin_password = admin_password
         self._create_admin = create_admin or admin_password is not None
         self._plugin_table = plugins or {}
+        self._engine.notices = read_settings(notifications or {})
         self._state_dir = state_dir
         self._stack = AsyncExitStack()
         self._plugins: PluginRegistry | None = None
@@ -140,6 +144,7 @@ class Plumber:
         self._engine.spawn(wakeups.relay(), "relay")
         self._engine.spawn(self._store.listen(wakeups.heard), "listener")
         self._engine.spawn(sweeps(self._engine), "sweeps")
+        await begin_telling(self._engine, self.plugins)
 
     async def _leave(self) -> None:
         """Let another replica lead and count at once. A database that is away will notice by itself."""
@@ -202,6 +207,10 @@ class Plumber:
     @property
     def executors(self) -> nouns.Executors:
         return self._bound().executors
+
+    @property
+    def notifications(self) -> nouns.Notifications:
+        return self._bound().notifications
 
     @property
     def system(self) -> nouns.System:

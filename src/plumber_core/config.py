@@ -39,7 +39,8 @@ class Settings(BaseSettings):
     """What ``plumber-server`` is started with.
 
     Each field is read from ``PLUMBER_<NAME>``; ``DATABASE_URL``, ``SERVER_PORT`` and ``DEBUG`` are read too. The file
-    that ``PLUMBER_CONFIG`` names holds the same names in lower case, and the ``[plugins]`` table.
+    that ``PLUMBER_CONFIG`` names holds the same names in lower case, and the tables
+    ``[plugins]`` and ``[notifications]``.
     """
 
     # Without case sensitivity the names of the file would match HOST, PORT and whatever else a shell sets.
@@ -71,6 +72,9 @@ class Settings(BaseSettings):
     """A folder with more wheels for agents, filled by ``plumber-server wheels``."""
     plugins: dict[str, Any] = Field(default_factory=dict, validation_alias="plugins")
     """The ``[plugins]`` table of the file."""
+
+    notifications: dict[str, Any] = Field(default_factory=dict, validation_alias="notifications")
+    """The ``[notifications]`` table of the file: who is told of every task."""
 
     @property
     def patience(self) -> Patience:

@@ -102,6 +102,7 @@ def _plumber(settings: Settings) -> Plumber:
         plugins=settings.plugins,
         patience=settings.patience,
         retention=settings.retention,
+        notifications=settings.notifications,
     )
 
 

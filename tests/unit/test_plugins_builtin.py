@@ -283,4 +283,6 @@ def test_built_ins_use_public_names_only() -> None:
             if node.module == "plumber_core":
                 assert {alias.name for alias in node.names} <= set(plumber_core.__all__), path
             else:
-                assert node.module.startswith("plumber_core.builtin"), f"{path}: {node.module}"  # type: ignore[union-attr]
+                assert node.module.startswith(("plumber_core.builtin", "plumber_client.plugins")), (
+                    f"{path}: {node.module}"
+                )  # type: ignore[union-attr]

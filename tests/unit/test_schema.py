@@ -34,7 +34,7 @@ def test_it_is_a_schema_with_exactly_the_keys_that_work() -> None:
     definitions = schema["$defs"]
     assert set(schema["properties"]) == {
         *("name", "description", "params", "env", "on", "allow_empty", "path", "steps", "labels"),
-        *("timeout", "queue_timeout"),
+        *("timeout", "queue_timeout", "offline", "notify"),
     }
     assert set(definitions["Step"]["properties"]) == {
         *("name", "run", "uses", "with", "on", "allow_empty", "path", "env", "shell"),

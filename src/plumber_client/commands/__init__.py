@@ -74,6 +74,15 @@ GROUPS: dict[str, tuple[str, Verbs]] = {
             ("delete", N_("Forget a group.")),
         ),
     ),
+    "notification": (
+        N_("Notifications: who was told what, and what could not be delivered."),
+        (
+            ("channels", N_("List the channels and what waits on each.")),
+            ("list", N_("List notifications, newest first.")),
+            ("test", N_("Send a notification to a channel now.")),
+            ("retry", N_("Try a notification again now, also one that was given up.")),
+        ),
+    ),
     "token": (
         N_("API tokens for programs."),
         (
@@ -83,7 +92,14 @@ GROUPS: dict[str, tuple[str, Verbs]] = {
         ),
     ),
 }
-MODULES = {"task": "tasks", "execution": "executions", "agent": "agents", "group": "groups", "token": "tokens"}
+MODULES = {
+    "task": "tasks",
+    "execution": "executions",
+    "agent": "agents",
+    "group": "groups",
+    "notification": "notifications",
+    "token": "tokens",
+}
 
 
 def register(cli: App) -> None:

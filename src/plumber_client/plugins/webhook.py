@@ -20,23 +20,18 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
-from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
-from plumber_core import MissingExtra, Notification, Notifier, PluginContext, __version__, hookimpl
-
-if TYPE_CHECKING:
-    import httpx
+from plumber_client.plugins.posting import HttpChannel, HttpNotifier
+from plumber_core import MissingExtra, Notification, Notifier, PluginContext, hookimpl
 
 
-class Channel(BaseModel):
+class Channel(HttpChannel):
     """Where one channel's notifications go."""
 
-    url: AnyHttpUrl
     secret: SecretStr | None = None
-    headers: dict[str, SecretStr] = {}
-    timeout: float = Field(10.0, gt=0, le=300)
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
 
 
 class Settings(BaseModel):
@@ -45,45 +40,23 @@ class Settings(BaseModel):
     channels: dict[str, Channel] = {}
 
 
-class Webhook(Notifier):
-    """Posts notifications as JSON to one address. Redirects are not followed."""
+class Webhook(HttpNotifier):
+    """Posts notifications as JSON to one address."""
 
     def __init__(self, name: str, channel: Channel) -> None:
-        self.name = name
-        self._channel = channel
-        self._client: httpx.AsyncClient | None = None
-
-    async def open(self) -> None:
-        """Make the client, which keeps its connections."""
-        import httpx
-
-        self._client = httpx.AsyncClient(timeout=self._channel.timeout, follow_redirects=False)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        super().__init__(name, channel)
+        self._secret, self._own = channel.secret, channel.headers
 
     async def send(self, notification: Notification) -> None:
         """Post it; any answer but 2xx is an error."""
-        if self._client is None:
-            raise RuntimeError(f"webhook {self.name} is not open")
         body = json.dumps(asdict(notification), default=str, ensure_ascii=False).encode()
-        answer = await self._client.post(
-            str(self._channel.url), content=body, headers=self._headers(notification, body)
-        )
-        answer.raise_for_status()
+        await self.post(body, self._headers(notification, body))
 
     def _headers(self, notification: Notification, body: bytes) -> dict[str, str]:
-        headers = {name: value.get_secret_value() for name, value in self._channel.headers.items()}
-        headers |= {
-            "Content-Type": "application/json",
-            "User-Agent": f"plumber/{__version__}",
-            "X-Plumber-Notification": notification.id,
-        }
-        if self._channel.secret is not None:
-            headers["X-Plumber-Signature"] = sign(self._channel.secret.get_secret_value(), body, int(time.time()))
+        headers = {name: value.get_secret_value() for name, value in self._own.items()}
+        headers |= {"Content-Type": "application/json", "X-Plumber-Notification": notification.id}
+        if self._secret is not None:
+            headers["X-Plumber-Signature"] = sign(self._secret.get_secret_value(), body, int(time.time()))
         return headers
 
 

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 from plumber_core.control.fleet import Agents as Agents
 from plumber_core.control.fleet import Executors as Executors
 from plumber_core.control.fleet import Groups as Groups
+from plumber_core.control.notices import Notifications as Notifications
 from plumber_core.control.operations import operation
+from plumber_core.model.notice_views import PluginView
 from plumber_core.model.overviews import (
     ExecutionMatrix,
     LogSource,
@@ -295,6 +297,11 @@ class System(Protocol):
     @operation("system.info", writes=False)
     async def info(self) -> SystemInfo:
         """Return the version, the database and a few counts."""
+        ...
+
+    @operation("system.plugins", writes=False)
+    async def plugins(self) -> builtins.list[PluginView]:
+        """Return the plugins that this server has loaded, what they registered, and what of it fails."""
         ...
 
     @operation("system.overview", writes=False)

@@ -15,6 +15,7 @@ from plumber_core.engine.wakeups import Wakeups
 from plumber_core.errors import PlumberError
 from plumber_core.ids import new_id
 from plumber_core.model.limits import Patience, Retention
+from plumber_core.model.notices import NoticeSettings
 from plumber_core.model.records import Term
 from plumber_core.ports import Store
 
@@ -60,6 +61,10 @@ class Engine:
         self.steady = steady
         """Seconds on a clock that never jumps, time asleep included."""
         self.public_url = ""
+        self.notices = NoticeSettings()
+        """Who is told of every task."""
+        self.outbox = asyncio.Event()
+        """Something was written that is to be delivered."""
         self._tasks: set[asyncio.Task[Any]] = set()
         store.on_epoch = self.learn_epoch
 

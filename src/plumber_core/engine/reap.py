@@ -16,6 +16,7 @@ from plumber_core.engine.cancel import cancel_out_of_time
 from plumber_core.engine.claim import deliver
 from plumber_core.engine.clock import monotonic
 from plumber_core.engine.core import Engine, said
+from plumber_core.engine.deliveries import give_up_old
 from plumber_core.engine.finish import Ending, finish
 from plumber_core.engine.pools import given_back
 from plumber_core.engine.retention import delete_old
@@ -70,6 +71,7 @@ async def _delete_old(engine: Engine, term: Term) -> None:
         with contextlib.suppress(PlumberError):
             await delete_old(engine, term)
             await engine.store.delete_pools()
+        await give_up_old(engine)
     finally:
         engine.deleting = False
 

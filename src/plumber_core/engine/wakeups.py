@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +70,7 @@ class Wakeups:
         self._executions: set[str] = set()
         self._growth: dict[str, LogGrowth] = {}
         self._work = asyncio.Event()
+        self._noticing: set[asyncio.Event] = set()
         self.others = False
         """Whether another replica was alive at the last sweep."""
         self.on_agent: Callable[[str], None] = lambda agent: None
@@ -90,6 +91,16 @@ class Wakeups:
         topic.followers.discard(subscription)
         if not topic.followers:
             del self._topics[subscription.execution]
+
+    @contextlib.contextmanager
+    def noticing(self) -> Iterator[asyncio.Event]:
+        """Yield what is set whenever events were committed, for those who read them in their own time."""
+        noticed = asyncio.Event()
+        self._noticing.add(noticed)
+        try:
+            yield noticed
+        finally:
+            self._noticing.discard(noticed)
 
     def end_all(self) -> None:
         """End every follower: this replica stops, or what was read is of another database."""
@@ -127,6 +138,8 @@ class Wakeups:
             self._work.set()
 
     def _tell(self, execution: str | None) -> None:
+        for noticed in self._noticing:
+            noticed.set()
         for key in {None, execution}:
             if (topic := self._topics.get(key)) is not None:
                 topic.tail.changed()

@@ -184,6 +184,8 @@ class Plan:
     """Of the whole execution."""
     queue_timeout: float | None = None
     offline: Absence | None = None
+    notify: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Occasion -> the channels that the task names."""
     _places: dict[int, _Places] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:

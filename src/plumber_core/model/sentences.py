@@ -58,6 +58,7 @@ RULES: Mapping[str, LiteralString] = {
     "unknown_executor": "Neither this server nor an agent knows a type of step {kind}.",
     "unknown_with": "{kind} has no parameter {key}.",
     "missing_with": "{kind} needs {key}: give it in with.",
+    "unknown_channel": "There is no channel {name} to notify: the server's settings name them.",
     "two_commands": "Step {step} has both run and uses: keep one.",
     "with_without_uses": "with belongs to uses: step {step} has none.",
     "shell_without_run": "shell belongs to run: step {step} has none.",

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from plumber_core.model import durations, names
+from plumber_core.model.notices import Notify
 from plumber_core.model.offline import WhenOffline
 from plumber_core.model.plan import OnFailure, RetryOn
 from plumber_core.model.rollout import Batches, BatchPause, Failures, Order
@@ -216,6 +217,7 @@ class Task(_Written):
     offline: WhenOffline | None = None
     """What becomes of steps whose hosts are not there; None waits for them."""
     steps: tuple[Step, ...]
+    notify: Notify | None = None
     labels: Variables = Field(default_factory=dict)
     clean_environment: bool = True
     """False only for the original's TOML, whose commands see the agent's environment. No key of the language."""

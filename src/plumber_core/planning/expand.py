@@ -68,6 +68,7 @@ def expand(
         timeout=task.timeout,
         queue_timeout=task.queue_timeout,
         offline=absence_of(task.offline),
+        notify=task.notify.by_occasion() if task.notify is not None else {},
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from plumber_core.model.notices import Notify
 from plumber_core.model.task import Gate, Parameter, Retry, Rollout, Step, Task
 from plumber_core.planning.blocks import Kind, Place, places
 from plumber_core.planning.document import Path
@@ -21,12 +22,12 @@ def _keys(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 TASK_KEYS, STEP_KEYS, PARAMETER_KEYS, RETRY_KEYS = _keys(Task), _keys(Step), _keys(Parameter), _keys(Retry)
-GATE_KEYS, ROLLOUT_KEYS = _keys(Gate), _keys(Rollout)
+GATE_KEYS, ROLLOUT_KEYS, NOTIFY_KEYS = _keys(Gate), _keys(Rollout), _keys(Notify)
 BLOCK_KEYS = ("name", "on", "allow_empty", "path", "env", "steps", "rollout")
 OF_BLOCKS = frozenset({"on", "allow_empty", "steps", "rollout"})
 """What a step inside of a block cannot have."""
 INNER_KEYS = tuple(key for key in STEP_KEYS if key not in OF_BLOCKS)
-TASK_LATER = frozenset({"concurrency", "locks", "always", "schedule", "notify"})
+TASK_LATER = frozenset({"concurrency", "locks", "always", "schedule"})
 STEP_LATER = frozenset({"when", "needs", "run_as", "outputs", "secrets", "limits", "matrix"})
 TYPES_LATER = frozenset({"secret", "file", "json", "date", "time", "duration", "agent", "agents"})
 TEXT_KEYS = frozenset({"name", "description", "run", "uses", "path", "shell", "stdin"})
@@ -37,6 +38,8 @@ _KNOWN: dict[Kind, tuple[str, ...]] = {"step": STEP_KEYS, "block": BLOCK_KEYS, "
 def check_keys(task: dict[str, Any], report: Report) -> None:
     """Report keys that nobody knows, and those without an engine."""
     _check(task, (), because("in_task"), TASK_KEYS, TASK_LATER, report)
+    if isinstance(notify := task.get("notify"), dict):
+        _check(notify, ("notify",), because("in_notify"), NOTIFY_KEYS, frozenset(), report)
     parameters = task.get("params")
     for name, parameter in parameters.items() if isinstance(parameters, dict) else ():
         if isinstance(parameter, dict):

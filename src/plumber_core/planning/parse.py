@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from plumber_core.planning.problems import Report, failed, make
 from plumber_core.planning.rules import check_rules
 from plumber_core.planning.rules_executors import Kinds, check_executors
 from plumber_core.planning.rules_expressions import check_expressions
+from plumber_core.planning.rules_notify import check_channels
 from plumber_core.planning.rules_parameters import check_parameters
 from plumber_core.planning.shape import normalise, read_task
 from plumber_core.planning.source import Document, read
@@ -39,27 +41,33 @@ def parse_task(
     name: str | None = None,
     description: str = "",
     kinds: Kinds | None = None,
+    channels: Collection[str] | None = None,
 ) -> ParsedTask:
-    """Return the task in ``source``; with ``kinds``, what its steps use is checked too.
+    """Return the task in ``source``; with ``kinds`` and ``channels``, what it uses and whom it tells is checked too.
 
     ``name`` and ``description`` serve files that have none inside.
 
     Raises: ValidationFailed with all problems, TooLarge.
     """
     document = read(source, format)
-    task, problems = _understand(document, name, description, kinds)
+    task, problems = _understand(document, name, description, kinds, channels)
     if problems or task is None:
         raise failed(problems)
     return ParsedTask(task, task.definition(), document.format)
 
 
 def check_task(
-    source: str | bytes, format: SourceFormat = "auto", *, name: str | None = None, kinds: Kinds | None = None
+    source: str | bytes,
+    format: SourceFormat = "auto",
+    *,
+    name: str | None = None,
+    kinds: Kinds | None = None,
+    channels: Collection[str] | None = None,
 ) -> list[Problem]:
-    """Return everything that is wrong with a task file, in the order of its lines; with ``kinds``, also with what its
-    steps use."""
+    """Return everything that is wrong with a task file, in the order of its lines; with ``kinds`` and ``channels``,
+    also with what its steps use and whom it tells."""
     try:
-        return _understand(read(source, format), name, "", kinds)[1]
+        return _understand(read(source, format), name, "", kinds, channels)[1]
     except TooLarge as error:
         return [make("too_large", (), (1, 1), actual=error.arguments["actual"], limit=error.arguments["limit"])]
 
@@ -86,7 +94,11 @@ def check_definition(definition: dict[str, Any]) -> list[Problem]:
 
 
 def _understand(
-    document: Document, name: str | None, description: str, kinds: Kinds | None
+    document: Document,
+    name: str | None,
+    description: str,
+    kinds: Kinds | None,
+    channels: Collection[str] | None,
 ) -> tuple[Task | None, list[Problem]]:
     root, report = document.root, Report(document.root, document.problems)
     if root is None:
@@ -101,6 +113,8 @@ def _understand(
         task = _check(definition, report)
         if kinds is not None:
             check_executors(definition, kinds, report)
+        if channels is not None:
+            check_channels(definition, channels, report)
     return task, report.problems()
 
 

@@ -10,6 +10,7 @@ from plumber_core.planning.keys import (
     BLOCK_KEYS,
     GATE_KEYS,
     INNER_KEYS,
+    NOTIFY_KEYS,
     PARAMETER_KEYS,
     RETRY_KEYS,
     ROLLOUT_KEYS,
@@ -30,6 +31,7 @@ _TASK_TEXT = {
     "timeout": "of the whole run: what still runs is cancelled then, and the run has failed",
     "queue_timeout": "how long a step may wait for its agent; expired then",
     "offline": "what becomes of offline hosts: fail, skip, queue 24h, or {policy, quorum}; without it they are awaited",
+    "notify": "who is told what became of a run: names of channels that the server's settings define",
     "steps": "what to do, in order; a step ends on all its hosts before the next begins",
     "labels": "free words for searching",
     "allow_empty": "a step whose target matches no agent is left out instead of refusing the run",
@@ -59,6 +61,12 @@ _ROLLOUT_TEXT = {
     "pause": "between two batches: a duration, or manual until somebody says go",
     "gate": "a step that must succeed after each batch: on the hosts that got through, or on its own target",
     "order": "of the hosts: name, random, or {label: NAME} by the label's value",
+}
+_NOTIFY_TEXT = {
+    "failure": "when a run failed",
+    "recovery": "when a run succeeded after the last one had failed",
+    "success": "whenever a run succeeded",
+    "waiting": "when a run waits for somebody",
 }
 _RETRY_TEXT = {
     "attempts": "how many there are at most, the first included",
@@ -103,10 +111,11 @@ def task_schema() -> dict[str, Any]:
     ]
     head = {"$schema": DIALECT, "title": "Plumber task", "description": "A named definition made of steps."}
     retry = _mapping(definitions["Retry"], RETRY_KEYS, _RETRY_TEXT)
+    notify = _mapping(definitions["Notify"], NOTIFY_KEYS, _NOTIFY_TEXT)
     rollout = _mapping(definitions["Rollout"], ROLLOUT_KEYS, _ROLLOUT_TEXT)
     inner, gate = _action(definitions["Step"], INNER_KEYS), _action(definitions["Gate"], GATE_KEYS)
     steps = {"Step": step, "Inner": inner, "Gate": gate, "Rollout": rollout}
-    return head | task | {"$defs": {"Parameter": parameter, "Retry": retry, **steps}}
+    return head | task | {"$defs": {"Parameter": parameter, "Retry": retry, "Notify": notify, **steps}}
 
 
 def _action(model: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from plumber_core.model.task import Task
 from plumber_core.planning.document import Node, Path, as_written, child, plain
 from plumber_core.planning.keys import (
     GATE_KEYS,
+    NOTIFY_KEYS,
     PARAMETER_KEYS,
     ROLLOUT_KEYS,
     STEP_KEYS,
@@ -45,6 +46,8 @@ def normalise(root: Node) -> dict[str, Any]:
     for parameter in _children(child(root, "params")):
         _write_parameter(parameter)
     value: dict[str, Any] = _without_nothing(plain(root), TASK_KEYS)
+    if "notify" in value:
+        value["notify"] = _without_nothing(value["notify"], NOTIFY_KEYS)
     if "params" in value:
         value["params"] = _each(value["params"], PARAMETER_KEYS)
     _with_steps(value)

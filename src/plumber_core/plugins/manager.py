@@ -18,7 +18,7 @@ from plumber_core.plugins import hookspecs
 from plumber_core.plugins.checks import object_problem
 from plumber_core.plugins.context import PluginContext
 from plumber_core.plugins.contracts.identity import IdentityStore
-from plumber_core.plugins.discovery import InstalledPlugin, installed_plugins
+from plumber_core.plugins.discovery import InstalledPlugin, installed_plugins, single_files
 from plumber_core.plugins.markers import PROJECT
 from plumber_core.plugins.settings import RESERVED, PluginSettings
 
@@ -53,6 +53,11 @@ class PluginInfo:
     distribution: str
     hooks: tuple[str, ...]
 
+    @property
+    def title(self) -> str:
+        """``name (distribution version)``."""
+        return f"{self.name} ({self.distribution})" if self.distribution else self.name
+
 
 class PluginManager:
     """Owned by one application: there is no global one.
@@ -66,11 +71,13 @@ class PluginManager:
         self.settings = PluginSettings.from_table({}) if settings is None else settings
         self._identities = identities
         self._distributions: dict[str, str] = {}
+        self.origins: dict[tuple[str, str], str] = {}
+        """Plural noun and name of each object that was collected -> the plugin that it is of."""
         self._pluggy = pluggy.PluginManager(PROJECT)
         self._pluggy.add_hookspecs(hookspecs)
 
     def load_installed(self, only: str | None = None) -> None:
-        """Load the installed plugins that the settings want, in order of their names.
+        """Load the plugins that the settings want, installed ones and single files, in order of their names.
 
         Args:
             only: load no plugin but the one with this name, to start faster.
@@ -78,10 +85,18 @@ class PluginManager:
         Raises:
             PluginBroken: one cannot be imported or does not fit; names its distribution.
         """
-        for found in installed_plugins():
+        for found in self.found():
             if only in (None, found.name) and self.settings.loads(found.name, found.distribution):
                 self.load(found)
         self.check()
+
+    def found(self) -> list[InstalledPlugin]:
+        """Return all plugins that there are, wanted or not.
+
+        Raises: StartupError (there is no such folder).
+        """
+        files = [] if self.settings.folder is None else single_files(self.settings.folder)
+        return sorted([*installed_plugins(), *files], key=lambda plugin: (plugin.name, plugin.distribution))
 
     def load(self, found: InstalledPlugin) -> None:
         """Import one installed plugin and register it.
@@ -184,6 +199,7 @@ class PluginManager:
                     reason = f"{contract.name} {entry.name!r} is also registered by {other.plugin}"
                     self._blame(plugin, reason)
                 found[entry.name] = entry
+                self.origins[contract.noun, entry.name] = entry.plugin
         return sorted(found.values(), key=lambda e: self.settings.position(contract.noun, e.name))
 
     def _objects(self, plugin: str, contract: c.HookContract[T]) -> Iterator[Registered[T]]:

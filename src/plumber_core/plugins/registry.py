@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from plumber_core.errors import (
@@ -32,11 +33,14 @@ from plumber_core.plugins.contracts.secret_provider import SecretProvider
 from plumber_core.plugins.contracts.web_panel import WebPanel
 from plumber_core.plugins.manager import PluginManager, Registered
 from plumber_core.plugins.settings import PluginSettings
+from plumber_core.plugins.troubles import Troubles
 
 if TYPE_CHECKING:
     from plumber_core.model.views import Principal
 
 T = TypeVar("T", bound=PluginObject)
+PATIENCE = 15.0
+"""Seconds that an object may think about who somebody is, or what he may do."""
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +56,7 @@ class PluginRegistry:
     secret_providers: Mapping[str, SecretProvider]
     subscribers: tuple[EventSubscriber, ...]
     panels: tuple[WebPanel, ...]
+    troubles: Troubles = field(default_factory=Troubles)
 
     @classmethod
     @asynccontextmanager
@@ -104,7 +109,7 @@ class PluginRegistry:
         for authenticator in self.authenticators:
             if type(credential) not in authenticator.accepts:
                 continue
-            if (principal := await _ask(authenticator, credential)) is not None:
+            if (principal := await self._ask(authenticator, credential)) is not None:
                 return principal
         raise _refusal(credential)
 
@@ -114,44 +119,47 @@ class PluginRegistry:
         Raises:
             Forbidden: somebody denied it, failed, or nobody allowed it.
         """
-        decisions = {await _decide(voice, principal, action, resource) for voice in self.authorisers}
+        decisions = {await self._decide(voice, principal, action, resource) for voice in self.authorisers}
         if Decision.DENY in decisions or Decision.ALLOW not in decisions:
             raise Forbidden(action=action)
 
+    async def _ask(self, authenticator: Authenticator, credential: Credential) -> Principal | None:
+        from plumber_core.model.views import Principal
 
-async def _ask(authenticator: Authenticator, credential: Credential) -> Principal | None:
-    from plumber_core.model.views import Principal
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answer = await authenticator.authenticate(credential)
+            if answer is not None and not isinstance(answer, Principal):
+                raise TypeError(f"authenticate returned {type(answer).__name__}")
+        except CredentialRejected as error:
+            log.info("authenticator %s rejected a %s: %s", authenticator.name, type(credential).__name__, error)
+            raise _refusal(credential) from None
+        except (Unauthenticated, RateLimited, Unavailable):
+            raise
+        except Exception as error:
+            log.exception("authenticator %s failed", authenticator.name)
+            self.troubles.note("authenticators", authenticator.name, error)
+            raise Unavailable(reason=f"authenticator {authenticator.name} failed") from error
+        self.troubles.well("authenticators", authenticator.name)
+        return answer
 
-    try:
-        answer = await authenticator.authenticate(credential)
-        if answer is None or isinstance(answer, Principal):
-            return answer
-        raise TypeError(f"authenticate returned {type(answer).__name__}")
-    except CredentialRejected as error:
-        log.info("authenticator %s rejected a %s: %s", authenticator.name, type(credential).__name__, error)
-        raise _refusal(credential) from None
-    except (Unauthenticated, RateLimited, Unavailable):
-        raise
-    except Exception as error:
-        log.exception("authenticator %s failed", authenticator.name)
-        raise Unavailable(reason=f"authenticator {authenticator.name} failed") from error
+    async def _decide(self, voice: Authoriser, principal: Principal, action: str, resource: str | None) -> Decision:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                decision = await voice.decide(principal, action, resource)
+            if not isinstance(decision, Decision):
+                raise TypeError(f"decide returned {decision!r}")
+        except Exception as error:
+            log.exception("authoriser %s failed: denied", voice.name)
+            self.troubles.note("authorisers", voice.name, error)
+            return Decision.DENY
+        self.troubles.well("authorisers", voice.name)
+        return decision
 
 
 def _refusal(credential: Credential) -> Unauthenticated:
     """Return the one answer that tells nothing about why."""
     return WrongPassword() if isinstance(credential, Password) else Unauthenticated()
-
-
-async def _decide(voice: Authoriser, principal: Principal, action: str, resource: str | None) -> Decision:
-    try:
-        decision = await voice.decide(principal, action, resource)
-    except Exception:
-        log.exception("authoriser %s failed: denied", voice.name)
-        return Decision.DENY
-    if not isinstance(decision, Decision):
-        log.error("authoriser %s answered %r: denied", voice.name, decision)
-        return Decision.DENY
-    return decision
 
 
 async def _opened(stack: AsyncExitStack, entries: Iterable[Registered[T]]) -> dict[str, T]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 from plumber_core.errors import StartupError
 
 DISABLE_VARIABLE = "PLUMBER_DISABLE_PLUGINS"
-RESERVED = frozenset({"enabled", "disabled", "order"})
+FOLDER_VARIABLE = "PLUMBER_PLUGIN_FOLDER"
+RESERVED = frozenset({"enabled", "disabled", "folder", "order"})
 """Keys of ``[plugins]`` that are no plugin's table."""
 
 
@@ -18,28 +20,35 @@ RESERVED = frozenset({"enabled", "disabled", "order"})
 class PluginSettings:
     """Which plugins load, in which order their objects stand, and each plugin's own table.
 
-    ``enabled`` None loads all that are installed. ``order`` is by plural noun, such as ``authenticators``.
+    ``enabled`` None loads all that are installed. ``folder`` holds plugins of one file each. ``order`` is by plural
+    noun, such as ``authenticators``.
     """
 
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     enabled: frozenset[str] | None = None
     disabled: frozenset[str] = frozenset()
+    folder: Path | None = None
     order: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Self:
-        """Read the ``[plugins]`` table and ``PLUMBER_DISABLE_PLUGINS`` (names with commas between).
+        """Read the ``[plugins]`` table, ``PLUMBER_DISABLE_PLUGINS`` (names with commas between) and
+        ``PLUMBER_PLUGIN_FOLDER``.
 
         Raises:
             StartupError: a key that is neither a setting nor a plugin's table.
         """
-        variable = (os.environ if environment is None else environment).get(DISABLE_VARIABLE, "")
+        variables = os.environ if environment is None else environment
+        variable, folder = variables.get(DISABLE_VARIABLE, ""), variables.get(FOLDER_VARIABLE) or table.get("folder")
+        if folder is not None and not isinstance(folder, str):
+            raise StartupError(reason="[plugins] folder: expected a path")
         order = _table("order", table.get("order", {}))
         named = {name.strip() for name in variable.split(",")} - {""}
         return cls(
             tables={name: _table(name, value) for name, value in table.items() if name not in RESERVED},
             enabled=frozenset(_names(table, "enabled")) if "enabled" in table else None,
             disabled=frozenset(named | set(_names(table, "disabled"))),
+            folder=Path(folder) if folder else None,
             order={noun: _names(order, noun) for noun in order},
         )
 

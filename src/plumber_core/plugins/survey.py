@@ -11,7 +11,7 @@ from plumber_core.errors import PlumberError
 from plumber_core.model.views import View
 from plumber_core.plugins import catalogue as c
 from plumber_core.plugins.contracts.identity import TokenRecord, UserRecord
-from plumber_core.plugins.discovery import InstalledPlugin, installed_plugins
+from plumber_core.plugins.discovery import InstalledPlugin
 from plumber_core.plugins.manager import PluginManager
 from plumber_core.plugins.settings import PluginSettings
 
@@ -72,8 +72,11 @@ class _NobodyYet:
 
 
 def survey(settings: PluginSettings) -> list[Surveyed]:
-    """Return every installed plugin, in order of names."""
-    return [_look_at(found, settings) for found in installed_plugins()]
+    """Return every plugin that there is, in order of names.
+
+    Raises: StartupError (there is no such folder).
+    """
+    return [_look_at(found, settings) for found in _manager(settings).found()]
 
 
 def clash(settings: PluginSettings) -> PlumberError | None:

@@ -17,6 +17,7 @@ from plumber_core.ports.executions import ExecutionStore
 from plumber_core.ports.fleet import AgentStore
 from plumber_core.ports.logs import LogStore
 from plumber_core.ports.looks import OverviewStore
+from plumber_core.ports.notices import NoticeStore
 from plumber_core.ports.tasks import TaskStore
 from plumber_core.ports.upkeep import ReaperStore, RetentionStore
 
@@ -31,6 +32,7 @@ class Store(
     RetentionStore,
     LogStore,
     EventStore,
+    NoticeStore,
     OverviewStore,
     Protocol,
 ):

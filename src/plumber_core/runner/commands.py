@@ -18,7 +18,7 @@ from plumber_core.runner.supervision import Command
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
 """All that a clean environment takes over from the agent."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-DISABLED = "PLUMBER_DISABLE_PLUGINS"
+OF_PLUGINS = ("PLUMBER_DISABLE_PLUGINS", "PLUMBER_PLUGIN_FOLDER")
 OWN_PREFIX = "PLUMBER_"
 """The agent's own settings, an enrolment token among them, never reach a command."""
 
@@ -101,9 +101,9 @@ def _account_of(user: int) -> dict[str, str]:
 
 
 def _for_host(spec: StepSpec, around: Surroundings) -> dict[str, str]:
-    """What is disabled on this agent is disabled where its executors run, too."""
-    disabled = around.environment.get(DISABLED)
-    return {DISABLED: disabled} if disabled and spec.uses != "shell" else {}
+    """What is disabled or added on this agent is so where its executors run, too."""
+    given = {name: around.environment[name] for name in OF_PLUGINS if around.environment.get(name)}
+    return given if spec.uses != "shell" else {}
 
 
 def _told(assignment: Assignment, around: Surroundings) -> dict[str, str]:

@@ -313,3 +313,32 @@ events = Table(
     Index("ix_events_xid_id", "xid", "id"),
     Index("ix_events_execution_id_xid_id", "execution_id", "xid", "id"),
 )
+event_cursors = Table(
+    "event_cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _count("xid"),
+    _count("event_id"),
+    _time("moved_at", required=True),
+    _count("failures"),
+    _time("failing_since"),
+    Column("error", Text),
+)
+_PENDING = text("state = 'pending'")
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("occasion", Text, nullable=False),
+    Column("execution_id", Text),
+    _text("facts", "{}"),
+    Column("state", Text, nullable=False),
+    _count("attempts"),
+    Column("error", Text),
+    _time("created_at", required=True),
+    _time("due_at", required=True),
+    _time("ended_at"),
+    Index("ix_deliveries_due", "due_at", postgresql_where=_PENDING, sqlite_where=_PENDING),
+    Index("ix_deliveries_state_id", "state", "id"),
+)

@@ -40,7 +40,7 @@ class ExecutionOperations(ExecutionLooks):
         caller = await self.desk.allow("execution:start")
         # Whoever only runs commands need not wait for the fleet to be read.
         kinds = await known_kinds(self.desk) if "uses" in source else None
-        parsed = await asyncio.to_thread(parse_task, source, format, kinds=kinds)
+        parsed = await asyncio.to_thread(parse_task, source, format, kinds=kinds, channels=self.desk.plugins.notifiers)
         chosen = Source(parsed.task)
         request = run_request(caller, parameters, reason, request_id)
         execution, _ = await submit(self.engine, _always(chosen), request)

@@ -11,6 +11,7 @@ from plumber_core.engine.operations.base import Desk
 from plumber_core.engine.operations.executions import ExecutionOperations
 from plumber_core.engine.operations.executors import ExecutorOperations
 from plumber_core.engine.operations.groups import GroupOperations
+from plumber_core.engine.operations.notices import NotificationOperations
 from plumber_core.engine.operations.sessions import SessionOperations, SystemOperations, TokenOperations
 from plumber_core.engine.operations.tasks import TaskOperations
 from plumber_core.model.records import LogPlace
@@ -51,6 +52,10 @@ class BoundPlane:
     @property
     def executors(self) -> nouns.Executors:
         return ExecutorOperations(self._desk)
+
+    @property
+    def notifications(self) -> nouns.Notifications:
+        return NotificationOperations(self._desk)
 
     @property
     def system(self) -> nouns.System:

@@ -47,7 +47,8 @@ class TaskOperations(Noun):
 
     async def validate(self, *, source: str, format: SourceFormat = "auto") -> ValidationReport:
         await self.desk.allow("task:validate")
-        problems = await asyncio.to_thread(check_task, source, format, kinds=await known_kinds(self.desk))
+        known: dict[str, Any] = {"kinds": await known_kinds(self.desk), "channels": self.desk.plugins.notifiers}
+        problems = await asyncio.to_thread(check_task, source, format, **known)
         name = None if problems else parse_task(source, format).task.name
         return ValidationReport(problems=problems, name=name)
 
@@ -56,7 +57,8 @@ class TaskOperations(Noun):
     ) -> TaskDetail:
         caller = await self.desk.allow("task:apply")
         # Reading a file of the largest size takes long enough for others to notice.
-        parsed = await asyncio.to_thread(parse_task, source, format, kinds=await known_kinds(self.desk))
+        known: dict[str, Any] = {"kinds": await known_kinds(self.desk), "channels": self.desk.plugins.notifiers}
+        parsed = await asyncio.to_thread(parse_task, source, format, **known)
         digest = hashlib.sha256(f"{parsed.format}\n{source}".encode()).hexdigest()
         row = RevisionRow(
             task_id=new_id(),

@@ -19,4 +19,8 @@ class EventSubscriber(PluginObject, ABC):
 
     @abstractmethod
     async def handle(self, event: Event) -> None:
-        """Take one event; ``event.id`` tells a repeat. An error is logged, others are not affected."""
+        """Take one event; ``event.id`` tells a repeat.
+
+        After an error, or a minute without an end, it is asked again at the same event, later and later; others are
+        not affected, and who fails is shown (``system.plugins``).
+        """

@@ -15,7 +15,7 @@ class Notification:
     """Something worth telling. ``id`` stays the same when it is sent again: receivers can drop the repeat.
 
     ``kind`` is an event kind such as ``execution.failed``, ``url`` the page that shows more, ``data`` JSON
-    values.
+    values. ``occasion`` is failure, recovery, success, waiting or test; ``title`` and ``text`` are in ``language``.
     """
 
     id: str
@@ -25,12 +25,18 @@ class Notification:
     text: str = ""
     url: str | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    occasion: str = ""
+    language: str = "en"
 
 
 class Notifier(PluginObject, ABC):
-    """One channel. ``name`` is what tasks refer to; the same class may serve several."""
+    """One channel. ``name`` is what tasks refer to; the same class may serve several.
+
+    ``language`` is ``en`` or ``zh``, None for the server's.
+    """
 
     name: str
+    language: str | None = None
 
     @abstractmethod
     async def send(self, notification: Notification) -> None:

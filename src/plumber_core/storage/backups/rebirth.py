@@ -53,6 +53,7 @@ def _begin(connection: Connection, before: int) -> int:
     connection.execute(update(t.meta).values(epoch=epoch, known_until=until, identity=None))
     # Numbers of transactions that another cluster gave would hide these events from everybody who follows.
     connection.execute(update(t.events).where(t.events.c.xid > 0).values(xid=0))
+    connection.execute(update(t.event_cursors).where(t.event_cursors.c.xid > 0).values(xid=0))
     connection.execute(delete(t.servers))
     insert_event(connection, "system.epoch", None, None, {"epoch": epoch, "restored": True})
     return int(epoch)

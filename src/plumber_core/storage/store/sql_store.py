@@ -16,6 +16,8 @@ from plumber_core.storage.store.adoption import AdoptionPart
 from plumber_core.storage.store.agents import AgentPart
 from plumber_core.storage.store.base import now
 from plumber_core.storage.store.batches import BatchPart
+from plumber_core.storage.store.cursors import CursorPart
+from plumber_core.storage.store.deliveries import DeliveryPart
 from plumber_core.storage.store.dispatch import DispatchPart
 from plumber_core.storage.store.events import EventPart
 from plumber_core.storage.store.executions import ExecutionPart
@@ -46,6 +48,8 @@ class SqlStore(
     RetentionPart,
     LogPart,
     EventPart,
+    CursorPart,
+    DeliveryPart,
     OverviewPart,
 ):
     """Implements ``ports.Store`` on SQLite and PostgreSQL."""

@@ -639,6 +639,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification.channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return the channels that plugins offer, and what waits or has failed on each.
+         * @description Return the channels that plugins offer, and what waits or has failed on each.
+         */
+        post: operations["notification.channels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return notifications, newest first.
+         * @description Return notifications, newest first.
+         */
+        post: operations["notification.list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification.retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a notification again now, also one that was given up.
+         * @description Try a notification again now, also one that was given up.
+         *
+         *     Raises: NotFound, Conflict (it was delivered).
+         */
+        post: operations["notification.retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification.test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a notification to a channel now and return how that went; it is tried once.
+         * @description Send a notification to a channel now and return how that went; it is tried once.
+         *
+         *     Raises: NotFound.
+         */
+        post: operations["notification.test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session.change_password": {
         parameters: {
             query?: never;
@@ -759,6 +843,26 @@ export interface paths {
          *     Raises: InvalidRequest (no such time).
          */
         post: operations["system.overview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system.plugins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return the plugins that this server has loaded, what they registered, and what of it fails.
+         * @description Return the plugins that this server has loaded, what they registered, and what of it fails.
+         */
+        post: operations["system.plugins"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1396,6 +1500,60 @@ export interface components {
              * @enum {string}
              */
             state: "blocked" | "waiting" | "running" | "gate" | "passed" | "stopped" | "skipped";
+        };
+        /**
+         * ChannelView
+         * @description Where notifications can be sent. ``error`` is why the oldest that waits was not delivered yet.
+         */
+        ChannelView: {
+            /** Error */
+            error: string | null;
+            /** Failed */
+            failed: number;
+            /** Language */
+            language: string;
+            /** Name */
+            name: string;
+            /** Pending */
+            pending: number;
+            /** Plugin */
+            plugin: string;
+            /** Sent At */
+            sent_at: string | null;
+        };
+        /**
+         * DeliveryView
+         * @description One notification on its way to one channel. ``due_at`` is when it is tried next.
+         */
+        DeliveryView: {
+            /** Attempts */
+            attempts: number;
+            /** Channel */
+            channel: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Due At */
+            due_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Error */
+            error: string | null;
+            /** Execution */
+            execution: string | null;
+            /** Id */
+            id: string;
+            /** Occasion */
+            occasion: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "sent" | "failed";
+            /** Task */
+            task: string | null;
         };
         /**
          * Done
@@ -2058,6 +2216,41 @@ export interface components {
             name: string;
             state: components["schemas"]["AgentState"];
         };
+        /** NotificationChannelsIn */
+        NotificationChannelsIn: Record<string, never>;
+        /** NotificationListIn */
+        NotificationListIn: {
+            /**
+             * Channel
+             * @default null
+             */
+            channel?: string | null;
+            /**
+             * Cursor
+             * @default null
+             */
+            cursor?: string | null;
+            /**
+             * Limit
+             * @default 50
+             */
+            limit?: number;
+            /**
+             * State
+             * @default null
+             */
+            state?: ("pending" | "sent" | "failed") | null;
+        };
+        /** NotificationRetryIn */
+        NotificationRetryIn: {
+            /** Id */
+            id: string;
+        };
+        /** NotificationTestIn */
+        NotificationTestIn: {
+            /** Channel */
+            channel: string;
+        };
         /**
          * OperationRecord
          * @description Who did what to a step or its execution, and why.
@@ -2148,6 +2341,16 @@ export interface components {
         Page_AgentView_: {
             /** Items */
             items: components["schemas"]["AgentView"][];
+            /**
+             * Next
+             * @default null
+             */
+            next: string | null;
+        };
+        /** Page[DeliveryView] */
+        Page_DeliveryView_: {
+            /** Items */
+            items: components["schemas"]["DeliveryView"][];
             /**
              * Next
              * @default null
@@ -2290,6 +2493,58 @@ export interface components {
             steps: components["schemas"]["PlannedStep"][];
             /** Task */
             task: string;
+        };
+        /**
+         * PluginObjectView
+         * @description What a plugin registers: ``noun`` is what it is, such as ``notifiers``.
+         *
+         *     ``failures`` counts since this server began, ``error`` is the last one and ``failing`` whether nothing has succeeded
+         *     since. Of a subscriber these last over restarts, with ``behind``: since when it has not got on.
+         */
+        PluginObjectView: {
+            /**
+             * Behind
+             * @default null
+             */
+            behind: string | null;
+            /**
+             * Error
+             * @default null
+             */
+            error: string | null;
+            /**
+             * Failed At
+             * @default null
+             */
+            failed_at: string | null;
+            /**
+             * Failing
+             * @default false
+             */
+            failing: boolean;
+            /**
+             * Failures
+             * @default 0
+             */
+            failures: number;
+            /** Name */
+            name: string;
+            /** Noun */
+            noun: string;
+        };
+        /**
+         * PluginView
+         * @description A plugin that this server has loaded.
+         */
+        PluginView: {
+            /** Distribution */
+            distribution: string;
+            /** Hooks */
+            hooks: string[];
+            /** Name */
+            name: string;
+            /** Objects */
+            objects: components["schemas"]["PluginObjectView"][];
         };
         /**
          * Presence
@@ -2629,6 +2884,8 @@ export interface components {
              */
             failed_since?: string | null;
         };
+        /** SystemPluginsIn */
+        SystemPluginsIn: Record<string, never>;
         /**
          * TargetMatch
          * @description Who matches a target expression now. ``names`` and ``offline_names`` are the first 50 of each.
@@ -4011,6 +4268,138 @@ export interface operations {
             503: components["responses"]["503"];
         };
     };
+    "notification.channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NotificationChannelsIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"][];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "notification.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NotificationListIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryView_"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "notification.retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationRetryIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryView"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "notification.test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationTestIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryView"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
     "session.change_password": {
         parameters: {
             query?: never;
@@ -4196,6 +4585,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "system.plugins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SystemPluginsIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginView"][];
                 };
             };
             400: components["responses"]["400"];

@@ -36,6 +36,7 @@ export interface TaskShape {
   timeout?: string | number
   queue_timeout?: string | number
   steps?: StepShape[]
+  notify?: Record<string, unknown>
   labels?: Record<string, unknown>
 }
 
