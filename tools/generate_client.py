@@ -16,9 +16,11 @@ from pathlib import Path
 
 from plumber_core.control.operations import Operation, collect
 from plumber_core.control.plane import NOUNS
+from plumber_core.model import notice_views, overviews, resume_views, views
 from plumber_core.model.notices import DeliveryState
 
 CLIENT = Path(__file__).resolve().parents[1] / "src" / "plumber_client"
+MODULES = (notice_views, overviews, resume_views, views)
 NOUNS_TITLE = "Every operation as a method, one class a noun."
 CLIENT_TITLE = "``Client``: the control plane of a server, over HTTP."
 HEADER = '''"""{title}
@@ -31,10 +33,11 @@ from __future__ import annotations
 '''
 NOUN_IMPORTS = """import builtins
 from collections.abc import Awaitable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from plumber_core.model.notice_views import {notice_views}
 from plumber_core.model.overviews import {overviews}
+from plumber_core.model.resume_views import {resume_views}
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import {views}
 
@@ -77,7 +80,8 @@ def type_text(annotation: object) -> str:
     if origin in (typing.Union, types.UnionType):
         return " | ".join(type_text(a) for a in arguments)
     if origin is typing.Literal:
-        return "DeliveryState" if annotation == DeliveryState else "SourceFormat"
+        names: dict[object, str] = {views.SourceFormat: "SourceFormat", DeliveryState: "DeliveryState"}
+        return names.get(annotation) or f"Literal[{', '.join(map(repr, arguments))}]"
     if origin is not None:
         return f"{_type_name(origin)}[{', '.join(type_text(a) for a in arguments)}]"
     return _type_name(typing.cast(type, annotation))
@@ -123,12 +127,9 @@ def noun_text(attribute: str, noun: type) -> str:
 def nouns_text() -> str:
     """Return the module of all nouns, async."""
     body = "\n\n".join(noun_text(attribute, noun) for attribute, noun in NOUNS.items())
-    from plumber_core.model import notice_views, overviews, views
-
-    modules = {"notice_views": notice_views, "overviews": overviews, "views": views}
-    names = {name: _used(module, body) for name, module in modules.items()}
     header = HEADER.format(title=NOUNS_TITLE, source="plumber_core/control", noqa="")
-    return header + NOUN_IMPORTS.format(**names) + "\n" + body
+    used = {module.__name__.rpartition(".")[2]: _used(module, body) for module in MODULES}
+    return header + NOUN_IMPORTS.format(**used) + "\n" + body
 
 
 def _used(module: types.ModuleType, body: str) -> str:

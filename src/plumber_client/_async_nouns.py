@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Awaitable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from plumber_core.model.notice_views import ChannelView, DeliveryState, DeliveryView, PluginView
 from plumber_core.model.overviews import (
@@ -20,6 +20,7 @@ from plumber_core.model.overviews import (
     StepRecord,
     TargetMatch,
 )
+from plumber_core.model.resume_views import ResumePreview
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import (
     AgentConfig,
@@ -292,6 +293,59 @@ class Executions:
         """
         return await self._call(
             "execution.go", ExecutionSummary, {"execution": execution, "batch": batch, "reason": reason}
+        )
+
+    async def preview_resume(
+        self,
+        *,
+        execution: str,
+        what: Literal["rest", "failed"] = "rest",
+        hosts: builtins.list[str] | None = None,
+        from_step: str | None = None,
+        revision: Literal["old", "new"] = "old",
+    ) -> ResumePreview:
+        """Return what a resume would touch now, with the difference to the task's newest revision.
+
+        Raises: NotFound, Conflict (not failed nor cancelled, nothing is left, or the newest revision has other steps),
+            InvalidRequest.
+        """
+        return await self._call(
+            "execution.preview_resume",
+            ResumePreview,
+            {"execution": execution, "what": what, "hosts": hosts, "from_step": from_step, "revision": revision},
+        )
+
+    async def resume(
+        self,
+        *,
+        execution: str,
+        what: Literal["rest", "failed"] = "rest",
+        hosts: builtins.list[str] | None = None,
+        from_step: str | None = None,
+        revision: Literal["old", "new"] = "old",
+        reason: str = "",
+    ) -> ExecutionSummary:
+        """Go on with an execution that has failed or was cancelled; what has ended well is kept, the rest runs anew.
+
+        ``what`` takes all hosts that have something left to do (``rest``), or only those that have failed. ``hosts``
+        names hosts: no other is touched. From ``from_step`` on, a step's or a block's name, the hosts run everything
+        again, and what lies before it is passed. ``revision`` ``new`` takes what steps do from the task's newest
+        revision; where they run stays frozen.
+
+        Raises: NotFound, Conflict (not failed nor cancelled, nothing is left, or the newest revision has other steps),
+            InvalidRequest (a step that would begin cannot be rendered, an agent was deleted).
+        """
+        return await self._call(
+            "execution.resume",
+            ExecutionSummary,
+            {
+                "execution": execution,
+                "what": what,
+                "hosts": hosts,
+                "from_step": from_step,
+                "revision": revision,
+                "reason": reason,
+            },
         )
 
     async def rerun(self, *, execution: str, reason: str = "") -> ExecutionSummary:

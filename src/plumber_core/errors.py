@@ -205,6 +205,14 @@ class Gone(Conflict):
     hint = "PLUMBER_RETENTION_DAYS and PLUMBER_RETENTION_LAST say what is kept."
 
 
+class LeftOut(Conflict):
+    """An execution was resumed in part; ``steps`` counts those that were left out and have not ended well."""
+
+    code = "left_out"
+    message = "All that was resumed has ended, and {steps} step(s) that were left out have not ended well."
+    hint = "`plumber execution resume ID` runs what is left."
+
+
 class ExecutionTimeout(Conflict):
     """An execution was ended because its ``timeout``, in seconds, was over."""
 

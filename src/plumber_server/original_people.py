@@ -194,7 +194,7 @@ def _execution(execution: ExecutionSummary) -> dict[str, Any]:
 async def get_execution(plane: ControlPlane, execution_id: str) -> bytes:
     """``plumber.execution.get`` as JSON, with every step's complete output."""
     execution = await plane.executions.show(execution=execution_id)
-    steps = b",".join([await _step(plane, step) for step in execution.steps])
+    steps = b",".join([await _step(plane, step) for step in execution.steps if not step.replaced])
     return b'{"execution":%b}' % _with(_execution(execution), "steps", b"[%b]" % steps)
 
 

@@ -177,7 +177,7 @@ async def test_a_report_inside_of_a_large_batch_writes_and_reads_as_little_as_in
     assignment = await agents[0].take()
     reads: list[str] = []
     store = plumber._engine.store
-    for name in ("load", "step_of", "outputs", "blocked_lanes", "stages", "step"):
+    for name in ("load", "step_of", "outputs", "open_lanes", "stages", "step"):
         real = getattr(store, name)
 
         def counted(*args: Any, name: str = name, real: Any = real) -> Any:

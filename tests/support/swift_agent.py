@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Literal
 
 from plumber_agent.ws_peer import WsPeer
 from plumber_core.model.limits import HEARTBEAT
@@ -13,18 +13,20 @@ from plumber_core.protocol.frames import STDOUT, encode_frame
 from plumber_core.protocol.messages import Assignment, Held, Outcome, Renew, Report, Welcome
 from support.hand_agent import greet
 
+Done = Callable[[str, Assignment], Literal["failed"] | None]
+
 
 class SwiftAgent:
-    """One connected agent. ``done`` gets each assignment as it is carried out."""
+    """One connected agent. ``done`` gets each assignment as it is carried out, and may say that it fails."""
 
-    def __init__(self, name: str, peer: WsPeer, welcome: Welcome, done: Callable[[str, Assignment], None]) -> None:
+    def __init__(self, name: str, peer: WsPeer, welcome: Welcome, done: Done) -> None:
         self.name = name
         self._peer, self._done = peer, done
         self._held: dict[str, Assignment] = {}
         self._session, self._epoch = welcome.session, welcome.epoch
 
     @classmethod
-    async def connect(cls, url: str, name: str, token: str, done: Callable[[str, Assignment], None]) -> SwiftAgent:
+    async def connect(cls, url: str, name: str, token: str, done: Done) -> SwiftAgent:
         """Connect and say hello."""
         peer, welcome = await greet(url, token)
         return cls(name, peer, welcome, done)
@@ -51,9 +53,9 @@ class SwiftAgent:
     async def _carry_out(self, given: Assignment | None) -> None:
         while given is not None and given.attempt not in self._held:
             self._held[given.attempt] = given
-            self._done(self.name, given)
+            state = self._done(self.name, given) or "succeeded"
             tail = encode_frame(STDOUT, 1, f"{self.name}\n".encode())
-            outcome = Outcome("succeeded", 0, log_end=len(tail))
+            outcome = Outcome(state, int(state != "succeeded"), log_end=len(tail))
             report = Report(self._session, given.attempt, outcome, self._epoch, 0, tail)
             given = (await self._peer.report(report)).next
 
@@ -68,9 +70,7 @@ async def _heartbeat() -> None:
 
 
 @contextlib.asynccontextmanager
-async def swift_agents(
-    configs: dict[str, Any], urls: list[str], done: Callable[[str, Assignment], None]
-) -> AsyncIterator[None]:
+async def swift_agents(configs: dict[str, Any], urls: list[str], done: Done) -> AsyncIterator[None]:
     """Serve as all the agents of ``configs`` (agent.json by name), spread over the servers at ``urls``."""
     agents = [
         await SwiftAgent.connect(urls[number % len(urls)], name, config["token"], done)

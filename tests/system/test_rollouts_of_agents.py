@@ -23,7 +23,7 @@ steps:
       - name: install
         run: |
           echo "install $PLUMBER_AGENT_NAME" >> {witness}
-          test "$PLUMBER_AGENT_NAME" != web-2
+          test -e {fixed} || test "$PLUMBER_AGENT_NAME" != web-2
       - name: start
         run: echo "start $PLUMBER_AGENT_NAME" >> {witness}
   - name: after
@@ -64,13 +64,13 @@ def _batches(shown: dict[str, Any]) -> list[str]:
     return [batch["state"] for batch in shown["rollouts"][0]["batches"]]
 
 
-def test_a_rollout_stops_itself_and_touches_no_further_host(
+def test_a_rollout_stops_itself_and_touches_only_the_rest_once_it_is_resumed(
     database_url: str, start_server: Callable[..., RunningServer], start_agent: Agents, tmp_path: Path
 ) -> None:
     server = start_server(database_url)
     _fleet(server, start_agent, 5)
-    witness = tmp_path / "witness"
-    shown = _ended(server, _start(server, STOPS, witness=witness))
+    witness, fixed = tmp_path / "witness", tmp_path / "fixed"
+    shown = _ended(server, _start(server, STOPS, witness=witness, fixed=fixed))
     assert (shown["state"], _batches(shown)) == ("failed", ["passed", "stopped", "skipped"])
     # web-3 was in flight when web-2 failed, and has gone through all of its steps.
     assert sorted(witness.read_text().splitlines()) == [
@@ -79,6 +79,13 @@ def test_a_rollout_stops_itself_and_touches_no_further_host(
     untouched = [step for step in shown["steps"] if step["host_name"] in ("web-4", "web-5") or step["step"] == "after"]
     assert {step["state"] for step in untouched} == {"skipped"}
     assert all(step["attempts"] == [] for step in untouched)
+    before = len(witness.read_text().splitlines())
+    fixed.touch()
+    server.call("execution.resume", execution=shown["id"], reason="fixed")
+    shown = _ended(server, shown["id"])
+    assert (shown["state"], _batches(shown)) == ("succeeded", ["passed", "passed", "passed"])
+    rest = [f"{step} web-{number}" for number in (2, 4, 5) for step in ("install", "start")]
+    assert sorted(witness.read_text().splitlines()[before:]) == sorted([*rest, *["after"] * 5])
 
 
 def test_a_rollout_waits_for_somebody_over_the_death_of_its_server(

@@ -12,7 +12,7 @@ from plumber_core.model.records import Progress
 from plumber_core.model.states import ExecutionState, StepState
 from plumber_core.model.task import Task
 from plumber_core.planning.absence import left_for, too_few
-from plumber_core.planning.advance import Advance, Ended, advance
+from plumber_core.planning.advance import Advance, Ended, Left, advance
 from plumber_core.planning.catch_up import catch_up
 from plumber_core.planning.parse import check_task, parse_task
 
@@ -51,19 +51,20 @@ class Run:
     def end(self, step: int, lane: int, state: StepState, *, missed: bool = False) -> None:
         assert self.ended is None and self.cells[step, lane] is StepState.READY
         stage = self.plan.stage_of(step, lane)
-        through: dict[int, frozenset[int]] = {}
+        left: dict[int, Left] = {}
         while True:
             ended = Ended(step, lane, state, missed=missed)
-            move = advance(self.plan, self.counters[stage], ended, through=through)
+            move = advance(self.plan, self.counters[stage], ended, left=left)
             if move.unsure is None:
                 break
-            through[move.unsure] = left_for(self.plan, move, lane, self._blocked(move.unsure))
+            left[move.unsure] = left_for(self.plan, move, lane, self._blocked(move.unsure))
         self.cells[step, lane], self.move = state, move
         self._apply(move, self.plan.stages[stage].host(lane))
 
-    def _blocked(self, number: int) -> list[int]:
+    def _blocked(self, number: int) -> dict[int, int]:
         stage = self.plan.stages[number]
-        return [lane for lane in stage.lanes if self.cells[stage.chain[0], lane] is StepState.BLOCKED]
+        blocked = (lane for lane in stage.lanes if self.cells[stage.chain[0], lane] is StepState.BLOCKED)
+        return dict.fromkeys(blocked, stage.chain[0])
 
     def _apply(self, move: Advance, host: str) -> None:
         seen = self.counters[move.stage]

@@ -44,6 +44,7 @@ GROUPS: dict[str, tuple[str, Verbs]] = {
             ("logs", N_("Print the output of an execution.")),
             ("cancel", N_("End an execution.")),
             ("go", N_("Go on with a rollout that waits between two batches.")),
+            ("resume", N_("Go on with what has failed or was cancelled; what has ended well is kept.")),
             ("rerun", N_("Run the same revision with the same parameters again.")),
         ),
     ),

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from plumber_client.commands.connect import server
 from plumber_client.commands.paging import first
+from plumber_client.commands.resuming import resume as resume
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import ExecutionDetail, ExecutionSummary
 from plumber_core.terminal.console import out

@@ -22,6 +22,8 @@ from plumber_core.model.overviews import (
     Overview,
     StepRecord,
 )
+from plumber_core.model.resume_views import ResumePreview, WhichRevision
+from plumber_core.model.rounds import What
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import (
     Done,
@@ -279,6 +281,46 @@ class Executions(Protocol):
         ``batch`` says after which batch; a rollout that waits elsewhere by now stays as it is.
 
         Raises: NotFound, Conflict (nothing waits, or after another batch).
+        """
+        ...
+
+    @operation("execution.preview_resume", writes=False)
+    async def preview_resume(
+        self,
+        *,
+        execution: str,
+        what: What = "rest",
+        hosts: builtins.list[str] | None = None,
+        from_step: str | None = None,
+        revision: WhichRevision = "old",
+    ) -> ResumePreview:
+        """Return what a resume would touch now, with the difference to the task's newest revision.
+
+        Raises: NotFound, Conflict (not failed nor cancelled, nothing is left, or the newest revision has other steps),
+            InvalidRequest.
+        """
+        ...
+
+    @operation("execution.resume")
+    async def resume(
+        self,
+        *,
+        execution: str,
+        what: What = "rest",
+        hosts: builtins.list[str] | None = None,
+        from_step: str | None = None,
+        revision: WhichRevision = "old",
+        reason: str = "",
+    ) -> ExecutionSummary:
+        """Go on with an execution that has failed or was cancelled; what has ended well is kept, the rest runs anew.
+
+        ``what`` takes all hosts that have something left to do (``rest``), or only those that have failed. ``hosts``
+        names hosts: no other is touched. From ``from_step`` on, a step's or a block's name, the hosts run everything
+        again, and what lies before it is passed. ``revision`` ``new`` takes what steps do from the task's newest
+        revision; where they run stays frozen.
+
+        Raises: NotFound, Conflict (not failed nor cancelled, nothing is left, or the newest revision has other steps),
+            InvalidRequest (a step that would begin cannot be rendered, an agent was deleted).
         """
         ...
 

@@ -8,7 +8,7 @@ from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.caches import ExecutionMemory
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
-from plumber_core.engine.starts import Prepared, render
+from plumber_core.engine.starts import Prepared, first_rows, render, stored_rows
 from plumber_core.errors import InvalidRequest, NotFound, Unavailable
 from plumber_core.model.forgotten import Adopted, Adopter, HeldAttempt, Settlement
 from plumber_core.model.inert import inert
@@ -61,7 +61,8 @@ async def settle(engine: Engine, execution: str) -> None:
         standing = await engine.store.standing(execution)
         found = catch_up(memory.plan, standing.cells, cancelled=memory.cancelled, timed_out=memory.timed_out)
         try:
-            starts = await render(engine, memory.plan, execution, found.starts)
+            rows = stored_rows(engine, execution) if memory.round else first_rows(execution)
+            starts = await render(engine, memory.plan, execution, found.starts, rows)
         except InvalidRequest:
             starts = []
             found = _cannot_start(memory, standing.cells, found.starts)

@@ -9,13 +9,14 @@ from typing import Any
 from plumber_core.engine.alarms import set_alarm
 from plumber_core.engine.caches import ExecutionMemory
 from plumber_core.engine.core import Engine
+from plumber_core.engine.left import at_the_end, surely
 from plumber_core.engine.starts import Prepared, prepare
 from plumber_core.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from plumber_core.model.batch_records import BatchOpening
 from plumber_core.model.records import Opening, Progress, Told
 from plumber_core.model.states import ExecutionState
 from plumber_core.planning.absence import too_few
-from plumber_core.planning.advance import Advance, enter
+from plumber_core.planning.advance import Advance, Known, enter
 from plumber_core.planning.batch_events import behind, entered
 from plumber_core.reasons import because
 
@@ -55,8 +56,9 @@ async def open_batch(engine: Engine, execution: str, stage: int, said: Told | No
         progress = memory.progress[stage]
         if progress.waits is None or memory.cancelled:
             return False
-        move = await _enter(engine, memory, progress)
+        move, problem = await at_the_end(engine, memory, await _enter(engine, memory, progress), None)
         opening, prepared = await _prepare(engine, memory, progress, move, said)
+        opening = replace(opening, problem=opening.problem or problem)
         try:
             written = await engine.store.open_batch(opening)
         except Unavailable:
@@ -84,13 +86,13 @@ async def open_batch(engine: Engine, execution: str, stage: int, said: Told | No
 
 
 async def _enter(engine: Engine, memory: ExecutionMemory, progress: Progress) -> Advance:
-    through: dict[int, frozenset[int]] = {}
-    while True:
+    renewed = memory.round > 0
+
+    def decide(left: Known) -> Advance:
         plan, stage, carried, missed = memory.plan, progress.stage, progress.carried, progress.missed
-        move = enter(plan, stage, carried, waited=True, missed=missed, through=through)
-        if move.unsure is None:
-            return move
-        through[move.unsure] = frozenset(await engine.store.blocked_lanes(memory.id, move.unsure))
+        return enter(plan, stage, carried, left=left, waited=True, missed=missed, renewed=renewed)
+
+    return await surely(engine, memory, decide)
 
 
 async def _prepare(
@@ -100,7 +102,7 @@ async def _prepare(
     told: tuple[Told, ...] = () if said is None else (said,)
     opening = BatchOpening(memory.id, progress.stage, progress.control, said is not None, move.opening, told=told)
     try:
-        prepared = await prepare(engine, memory.plan, memory.id, move.starts)
+        prepared = await prepare(engine, memory.plan, memory.id, move.starts, renewed=memory.round > 0)
     except InvalidRequest as error:
         problem = {"code": error.code, "arguments": error.arguments}
         over = replace(opening, entered=None, execution_state=ExecutionState.FAILED, problem=problem)

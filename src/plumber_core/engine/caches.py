@@ -31,6 +31,9 @@ class ExecutionMemory:
     timed_out: bool = False
     adopted: bool = False
     """Its steps may end in any order; see ``adoption.py``."""
+    round: int = 0
+    """Above 0 people have moved steps by hand, so that of any stage only a part may be left."""
+    resumed: int = 0
 
     def apply(self, move: Advance) -> None:
         """Follow a change that this replica has committed."""
@@ -84,9 +87,12 @@ class Executions:
         loaded = await self._store.load(execution_id, None if known is None else known.plan)
         if loaded is None:
             raise NotFound(kind="execution", name=execution_id)
+        if known is not None and loaded[0].round != known.round and (again := await self._store.load(execution_id)):
+            # With a round the plan may be another revision's.
+            loaded = again
         row, plan, stages = loaded
         memory = ExecutionMemory(row.id, plan, {p.stage: p for p in stages}, row.cancel_requested, timed_out(row))
-        memory.adopted = row.adopted > 0
+        memory.adopted, memory.round, memory.resumed = row.adopted > 0, row.round, row.resumed
         self._keep(memory)
         return memory
 

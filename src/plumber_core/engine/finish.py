@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +12,15 @@ from plumber_core.engine.batches import ring as ring_batch
 from plumber_core.engine.caches import ExecutionMemory
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
+from plumber_core.engine.left import at_the_end, later_steps, surely
 from plumber_core.engine.retries import ring
 from plumber_core.engine.starts import Holder, Prepared, prepare
 from plumber_core.errors import InvalidRequest, Unavailable
 from plumber_core.ids import share_of
 from plumber_core.model.records import AttemptRow, NextTry, StepEnd, Term, Told
 from plumber_core.model.states import ENDING_EVENTS, STEP_RULES, Actor, StepEvent, StepState, move_step
-from plumber_core.planning.absence import left_for, too_few
-from plumber_core.planning.advance import Advance, Ended, Through, advance, cannot_start, try_again
+from plumber_core.planning.absence import too_few
+from plumber_core.planning.advance import Advance, Ended, Known, advance, cannot_start, try_again
 from plumber_core.planning.batch_events import told
 from plumber_core.planning.retry import Failure, next_try
 from plumber_core.protocol.messages import Assignment
@@ -164,13 +164,16 @@ async def _decide(engine: Engine, memory: ExecutionMemory, ending: Ending, keep:
     move, problem = await _advance(engine, memory, ending), None
     while True:
         try:
-            prepared = await prepare(engine, plan, ref.execution, move.starts, just_set, holder)
+            prepared = await prepare(
+                engine, plan, ref.execution, move.starts, just_set, holder, renewed=memory.round > 0
+            )
         except InvalidRequest as error:
             # A host that cannot go on has failed, which may lead to another batch, which may not be able to begin.
             problem = {"code": error.code, "arguments": error.arguments}
             move = await _instead(engine, memory, ending, move)
         else:
             problem = too_few(plan, move.short) if move.short else problem
+            move, problem = await at_the_end(engine, memory, move, problem)
             return Decided(move, prepared, problem, told=told(plan, progress, move))
 
 
@@ -178,29 +181,24 @@ async def _advance(engine: Engine, memory: ExecutionMemory, ending: Ending) -> A
     """Decide what follows; where not every host may go on, it has to be read who is left."""
     ref = ending.ref
     progress = memory.progress[memory.plan.stage_of(ref.step, ref.lane)]
+    later = await later_steps(engine, memory, ref, ending.agent)
 
-    def decide(through: Through) -> Advance:
+    def decide(left: Known) -> Advance:
         ended = Ended(ref.step, ref.lane, ending.state, missed=ending.heard is not None)
         cancelled, late = memory.cancelled, memory.timed_out
-        return advance(memory.plan, progress, ended, cancelled=cancelled, timed_out=late, through=through)
+        return advance(memory.plan, progress, ended, cancelled=cancelled, timed_out=late, left=left, later=later)
 
-    return await _surely(engine, memory, ref.lane, decide)
+    return await surely(engine, memory, decide, ref.lane)
 
 
 async def _instead(engine: Engine, memory: ExecutionMemory, ending: Ending, move: Advance) -> Advance:
-    progress = memory.progress[move.stage]
-    return await _surely(
-        engine, memory, ending.ref.lane, lambda through: cannot_start(memory.plan, progress, move, through)
+    progress, renewed = memory.progress[move.stage], memory.round > 0
+    return await surely(
+        engine,
+        memory,
+        lambda left: cannot_start(memory.plan, progress, move, left, renewed=renewed),
+        ending.ref.lane,
     )
-
-
-async def _surely(engine: Engine, memory: ExecutionMemory, lane: int, decide: Callable[[Through], Advance]) -> Advance:
-    """Decide, and read where stages can begin as often as that has to be known."""
-    through: dict[int, frozenset[int]] = {}
-    while (move := decide(through)).unsure is not None:
-        lanes = await engine.store.blocked_lanes(memory.id, move.unsure)
-        through[move.unsure] = left_for(memory.plan, move, lane, lanes)
-    return move
 
 
 async def _retry(engine: Engine, memory: ExecutionMemory, ending: Ending) -> NextTry | None:

@@ -6,7 +6,7 @@ commit is known, and carries the permit (short form).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -21,6 +21,7 @@ from plumber_core.errors import InvalidRequest
 from plumber_core.ids import attempt_id, new_nonce, pool_id, step_execution_id
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import Start
+from plumber_core.model.rounds import BlockedRow
 from plumber_core.planning.render import render_step
 from plumber_core.protocol.codec import to_json
 from plumber_core.protocol.messages import Assignment, StepSpec
@@ -100,6 +101,8 @@ async def prepare(
     pairs: Iterable[tuple[int, int]],
     just_set: Outputs | None = None,
     holder: Holder | None = None,
+    *,
+    renewed: bool = False,
 ) -> Prepared:
     """Render (step, lane) pairs and reserve slots.
 
@@ -110,48 +113,77 @@ async def prepare(
         pairs: what to set going.
         just_set: outputs that the write under way is about to store.
         holder: what ends in that write; its slot goes to what follows on the same agent.
+        renewed: its steps have rows of several rounds.
 
     Raises:
         InvalidRequest: a template cannot be rendered; nothing is reserved.
     """
     prepared = Prepared(holder=holder)
     try:
-        async for step_id, host, spec in _rendered(engine, plan, execution, pairs, just_set or {}):
+        rows = stored_rows(engine, execution) if renewed else first_rows(execution)
+        async for row, host, spec in _rendered(engine, plan, execution, pairs, just_set or {}, rows):
             if host is None:
-                prepared.starts.append(Start(step_id, None, spec.index, to_json(spec)))
+                prepared.starts.append(Start(row.id, None, spec.index, to_json(spec), number=row.number))
                 prepared.pools.append(plan.pool_of(spec.index))
             else:
-                _bind(engine, prepared, step_id, host, spec)
+                _bind(engine, prepared, row, host, spec)
     except BaseException:
         prepared.release()
         raise
     return prepared
 
 
-async def render(engine: Engine, plan: Plan, execution: str, pairs: Iterable[tuple[int, int]]) -> list[Start]:
-    """Render (step, lane) pairs to be left ready.
+async def render(
+    engine: Engine, plan: Plan, execution: str, pairs: Iterable[tuple[int, int]], rows: RowsOf
+) -> list[Start]:
+    """Render (step, lane) pairs to be left ready; ``rows`` says in which rows they are.
 
     Raises: InvalidRequest (a template cannot be rendered).
     """
-    rendered = _rendered(engine, plan, execution, pairs, {})
-    return [Start(step_id, host, spec.index, to_json(spec)) async for step_id, host, spec in rendered]
+    rendered = _rendered(engine, plan, execution, pairs, {}, rows)
+    return [Start(row.id, host, spec.index, to_json(spec), number=row.number) async for row, host, spec in rendered]
+
+
+RowsOf = Callable[[int, Sequence[int]], Awaitable[Mapping[int, BlockedRow]]]
+"""From a step and lanes of it to the rows that wait for their turn."""
+
+
+def first_rows(execution: str) -> RowsOf:
+    """Return the rows of an execution that has no other round than its first: nothing is read."""
+
+    async def find(step: int, lanes: Sequence[int]) -> Mapping[int, BlockedRow]:
+        return {lane: BlockedRow(step_execution_id(execution, step, lane), 0) for lane in lanes}
+
+    return find
+
+
+def stored_rows(engine: Engine, execution: str) -> RowsOf:
+    """Return the rows of an execution with several rounds."""
+
+    async def find(step: int, lanes: Sequence[int]) -> Mapping[int, BlockedRow]:
+        found = await engine.store.blocked_rows(execution, step, lanes)
+        # Whoever has moved one meanwhile has changed what the write under way is guarded by.
+        return {**await first_rows(execution)(step, lanes), **found}
+
+    return find
 
 
 async def _rendered(
-    engine: Engine, plan: Plan, execution: str, pairs: Iterable[tuple[int, int]], just_set: Outputs
-) -> AsyncIterator[tuple[str, str | None, StepSpec]]:
-    """Yield step execution, host (None in a pool) and what is run. All pairs of a step stand in one stage."""
+    engine: Engine, plan: Plan, execution: str, pairs: Iterable[tuple[int, int]], just_set: Outputs, rows: RowsOf
+) -> AsyncIterator[tuple[BlockedRow, str | None, StepSpec]]:
+    """Yield row, host (None in a pool) and what is run. All pairs of a step stand in one stage."""
     for step, together in groupby(pairs, key=itemgetter(0)):
         lanes = [lane for _, lane in together]
         stage = plan.stages[plan.stage_of(step, lanes[0])]
         reading = OutputsOf(engine.store, plan, execution, step, just_set)
         # One host that goes on reads its own: what others have set must not cost it anything.
         outputs = await (reading.of(stage.host(lanes[0])) if len(lanes) == 1 else reading.all())
+        found = await rows(step, lanes)
         for lane in lanes:
             host = stage.host(lane)
             await _check_exists(engine, plan, step, stage.pool or (host,))
             spec = await _render(reading, host, outputs)
-            yield step_execution_id(execution, step, lane), None if stage.pool else host, spec
+            yield found[lane], None if stage.pool else host, spec
 
 
 async def _render(reading: OutputsOf, host: str, outputs: Outputs) -> StepSpec:
@@ -162,18 +194,19 @@ async def _render(reading: OutputsOf, host: str, outputs: Outputs) -> StepSpec:
         return render_step(reading.plan, reading.step, host, reading.execution, await reading.all())
 
 
-def _bind(engine: Engine, prepared: Prepared, step_id: str, host: str, spec: StepSpec) -> None:
+def _bind(engine: Engine, prepared: Prepared, row: BlockedRow, host: str, spec: StepSpec) -> None:
     """Reserve a slot for a rendered step, or leave it ready."""
     heir = _inherits(engine, prepared, host)
     connection = heir or engine.connections.reserve(host)
     if connection is None:
-        prepared.starts.append(Start(step_id, host, spec.index, to_json(spec)))
+        prepared.starts.append(Start(row.id, host, spec.index, to_json(spec), number=row.number))
         prepared.waiting.append(host)
         return
-    attempt = attempt_id(step_id, 1, new_nonce())
+    number = row.number + 1
+    attempt = attempt_id(row.id, number, new_nonce())
     prepared.heir = attempt if heir is not None else prepared.heir
     session, beat = connection.session_hash, connection.beat
-    start = Start(step_id, host, spec.index, to_json(spec), attempt, 1, session, beat, connection.boot_id)
+    start = Start(row.id, host, spec.index, to_json(spec), attempt, number, session, beat, connection.boot_id)
     prepared.starts.append(start)
     prepared.bound.append((connection, Assignment(attempt, connection.session, beat, connection.epoch, spec)))
 

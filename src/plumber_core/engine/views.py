@@ -93,6 +93,7 @@ def summary_values(row: r.ExecutionRow) -> dict[str, Any]:
         "warnings": row.warnings,
         "cancel_requested": row.cancel_requested,
         "problem": row.problem,
+        "round": row.round,
     }
 
 
@@ -117,17 +118,36 @@ class Looks(NamedTuple):
 def execution_detail(picture: r.Picture, pools: Pools, agents: Agents) -> ExecutionDetail:
     """Show an execution with everything in it."""
     tries = attempts_by_step(picture.attempts)
-    counts = Counter(step.state.value for step in picture.steps)
-    stages = count_stages(picture.steps) if picture.plan.has_rollouts else {}
+    newest = newest_rows(picture.steps)
+    counts = Counter(step.state.value for step in newest)
+    stages = count_stages(newest) if picture.plan.has_rollouts else {}
     looks = Looks(pools, waits_of(picture.plan, picture.progress, stages), agents)
     return ExecutionDetail(
         **summary_values(picture.execution),
         parameters=picture.execution.parameters,
-        steps=[step_view(step, picture.plan, tries.get(step.id, []), looks) for step in picture.steps],
+        steps=_step_views(picture, tries, looks),
         counts=dict(counts),
         rollouts=rollouts_of(picture.plan, picture.progress, stages),
         event=picture.event,
     )
+
+
+def newest_rows(steps: Iterable[r.StepRow]) -> list[r.StepRow]:
+    """Return of each step and lane the row of the highest round, in the order of the first ones."""
+    newest: dict[tuple[int, int], r.StepRow] = {}
+    for step in steps:
+        known = newest.setdefault((step.step, step.lane), step)
+        if known.round < step.round:
+            newest[step.step, step.lane] = step
+    return list(newest.values())
+
+
+def _step_views(picture: r.Picture, tries: Mapping[str, list[AttemptView]], looks: Looks) -> list[StepExecutionView]:
+    newest = {step.id for step in newest_rows(picture.steps)} if picture.execution.round else None
+    views = [step_view(step, picture.plan, tries.get(step.id, []), looks) for step in picture.steps]
+    if newest is None:
+        return views
+    return [view if view.id in newest else view.model_copy(update={"replaced": True}) for view in views]
 
 
 def attempts_by_step(attempts: Iterable[r.AttemptRow]) -> dict[str, list[AttemptView]]:
@@ -148,6 +168,7 @@ def step_view(row: r.StepRow, plan: Plan, attempts: list[AttemptView], looks: Lo
         host=row.agent_id,
         host_name=plan.hosts.get(row.agent_id, row.agent_id),
         round=row.round,
+        by_hand=row.by_hand,
         state=row.state,
         uses=step.uses,
         command=summary(step),

@@ -123,6 +123,10 @@ class ExecutionRow:
     adopted: int = 0
     problem: dict[str, Any] | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    round: int = 0
+    """The highest of its steps' rounds."""
+    resumed: int = 0
+    """The round of the last resume: what it left as it was counts no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,8 @@ class StepRow:
     """Why it ended without having been handed out."""
     pool: str | None = None
     """The agents of which any may run it; ``agent_id`` says who does, or stands for nobody (``ids.free_host``)."""
+    by_hand: str | None = None
+    """What a person has made of it without anybody running it: ``skip`` or ``done``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,9 @@ class AttemptView(View):
 
 
 class StepExecutionView(View):
-    """One step on one host within an execution.
+    """One step on one host within an execution, in one round; ``replaced`` says that a later round has it too.
+
+    ``by_hand`` is ``skip`` or ``done`` where a person has said so and nobody ran it in this round.
 
     ``waiting`` tells for what it waits, ``cause`` why it ended without ever having been handed out: each a code with
     arguments.
@@ -218,6 +220,8 @@ class StepExecutionView(View):
     host: str
     host_name: str
     round: int
+    replaced: bool = False
+    by_hand: str | None = None
     state: StepState
     uses: str
     command: str
@@ -231,7 +235,7 @@ class StepExecutionView(View):
 
 
 class ExecutionSummary(View):
-    """An execution in a list."""
+    """An execution in a list; ``round`` counts how often people have moved its steps, by a resume or by hand."""
 
     id: str
     task: str
@@ -246,10 +250,11 @@ class ExecutionSummary(View):
     warnings: int = 0
     cancel_requested: bool = False
     problem: dict[str, Any] | None = None
+    round: int = 0
 
 
 class ExecutionDetail(ExecutionSummary):
-    """An execution with its steps; ``counts`` is over all of them, state by state.
+    """An execution with its steps; ``counts`` is over the newest round of each, state by state.
 
     ``event`` is the cursor of the event log up to which this view is true: follow from there.
     """

@@ -5,7 +5,7 @@ No I/O, no clock: the engine applies the answer in the transaction that records 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -14,15 +14,28 @@ from plumber_core.model.records import Opening, Progress
 from plumber_core.model.states import ExecutionState, StepState
 from plumber_core.planning.limits import MANY, failures_before, most_failed, most_missed
 
-Through = Mapping[int, Collection[int]]
-"""Stage -> the lanes in which it may begin, where that had to be read."""
-
 
 class Short(NamedTuple):
     """A stage of which more hosts were ``missed`` than may be, in its whole block."""
 
     stage: int
     missed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What is left to do in a stage: its lanes with the steps that they go on with.
+
+    ``failed`` lanes count already; ``missed`` hosts were left out of it because they were offline.
+    """
+
+    lanes: Mapping[int, int]
+    failed: int = 0
+    missed: int = 0
+
+
+Known = Mapping[int, Left]
+_NOTHING: Known = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,7 @@ class Advance:
     ``later`` are the lane's steps after this one, which ``skip_lane`` ends without an event of their own, up to stage
     ``skip_to``. ``halts`` says that with this failure a rollout stops: hosts that have not begun are skipped.
     ``failed_between`` is where the counter of failures must lie for this to be right, None where it does not matter.
-    ``unsure`` is a stage of which has to be known first in which lanes it can begin: of a gate where its batch got
+    ``unsure`` is a stage of which has to be known first what is left to do in it: of a gate where its batch got
     through, of any stage where hosts were left out. ``missed`` leaves the host out, ``short`` tells where too few are.
     """
 
@@ -75,7 +88,8 @@ def advance(
     *,
     cancelled: bool = False,
     timed_out: bool = False,
-    through: Through | None = None,
+    left: Known = _NOTHING,
+    later: Mapping[int, StepState] | None = None,
 ) -> Advance:
     """Return what follows from ``event``.
 
@@ -85,28 +99,48 @@ def advance(
         event: the end of a step.
         cancelled: the execution was asked to end: nothing starts any more.
         timed_out: it was, because its time is over.
-        through: where stages may begin, as far as an answer without was ``unsure``.
+        left: what is left to do in stages for which an answer without it was ``unsure``.
+        later: the states of the lane's later steps of the stage, in an execution in which people have moved steps by
+            hand; None in all others, where those are still to come.
     """
-    through = through or {}
     stage = plan.stages[progress.stage]
     gate = stage.batch is not None and stage.batch.gate
     if event.missed and plan.may_leave_out and not gate and not cancelled:
-        return _leave_out(plan, progress, event, through)
-    tolerated = event.state is StepState.SUCCEEDED or plan.steps[event.step].on_failure == "continue"
+        return _leave_out(plan, progress, event, left, renewed=later is not None)
+    tolerated = _is_tolerated(plan, event)
     warnings = int(event.state is not StepState.SUCCEEDED and tolerated and not cancelled)
-    later = stage.chain[stage.chain.index(event.step) + 1 :]
-    if tolerated and not cancelled and later:
-        following = (later[0], event.lane)
-        return Advance(progress.stage, lane_ends=False, later=later, starts=(following,), warnings=warnings)
-    move = _end_lane(plan, progress, later, failed=not tolerated)
+    behind = stage.chain[stage.chain.index(event.step) + 1 :]
+    following, stopped = _following(behind, later)
+    if tolerated and not cancelled and following is not None:
+        starts = ((following, event.lane),)
+        return Advance(progress.stage, lane_ends=False, later=behind, starts=starts, warnings=warnings)
+    move = _end_lane(plan, progress, behind, failed=not tolerated or stopped)
     move = replace(move, warnings=warnings)
     if cancelled:
         execution = ExecutionState.FAILED if timed_out else ExecutionState.CANCELLED
         return replace(move, halts=False, failed_between=None, execution=execution if move.boundary else None)
-    return _end_stage(plan, progress, move, through) if move.boundary else move
+    return _end_stage(plan, progress, move, left, renewed=later is not None) if move.boundary else move
 
 
-def _leave_out(plan: Plan, progress: Progress, event: Ended, through: Through) -> Advance:
+def _is_tolerated(plan: Plan, event: Ended) -> bool:
+    """A step that somebody has cancelled on its host is not one that may fail."""
+    if event.state is StepState.SUCCEEDED:
+        return True
+    return plan.steps[event.step].on_failure == "continue" and event.state is not StepState.CANCELLED
+
+
+def _following(behind: tuple[int, ...], later: Mapping[int, StepState] | None) -> tuple[int | None, bool]:
+    """Return the step with which a lane goes on, and whether one that it will not run stops it."""
+    for step in behind:
+        state = StepState.BLOCKED if later is None else later.get(step, StepState.BLOCKED)
+        if state is StepState.BLOCKED:
+            return step, False
+        if state in (StepState.CANCELLED, StepState.SKIPPED):
+            return None, True
+    return None, False
+
+
+def _leave_out(plan: Plan, progress: Progress, event: Ended, left: Known, *, renewed: bool) -> Advance:
     """A host that was not there is out for good: what comes later may rest on what it has missed."""
     host = plan.stages[progress.stage].host(event.lane)
     following = plan.stages[progress.stage].chain
@@ -122,7 +156,7 @@ def _leave_out(plan: Plan, progress: Progress, event: Ended, through: Through) -
         warnings=1,
         missed=True,
     )
-    return _end_stage(plan, progress, move, through) if move.boundary else move
+    return _end_stage(plan, progress, move, left, renewed=renewed) if move.boundary else move
 
 
 def _end_lane(plan: Plan, progress: Progress, later: tuple[int, ...], *, failed: bool) -> Advance:
@@ -157,7 +191,7 @@ def _gate_behind(plan: Plan, stage: int) -> int | None:
     return stage + 1 if following is not None and following.follows_hosts else None
 
 
-def _end_stage(plan: Plan, progress: Progress, move: Advance, through: Through) -> Advance:
+def _end_stage(plan: Plan, progress: Progress, move: Advance, left: Known, *, renewed: bool) -> Advance:
     stage, failed = plan.stages[progress.stage], progress.failed + move.failed
     missed = progress.missed + move.missed
     short = Short(progress.stage, missed) if missed > most_missed(plan, stage) else None
@@ -166,7 +200,8 @@ def _end_stage(plan: Plan, progress: Progress, move: Advance, through: Through) 
     tolerated = move.warnings + (failed if stage.batch is not None else 0)
     carried = failures_before(stage, progress) + move.failed
     everywhere = failed == 0 and not plan.may_leave_out
-    entry = enter(plan, progress.stage + 1, carried, through=through, everywhere=everywhere, missed=missed)
+    reached = progress.stage + 1
+    entry = enter(plan, reached, carried, left=left, everywhere=everywhere, missed=missed, renewed=renewed)
     return replace(entry, **_of_lane(move), warnings=tolerated)
 
 
@@ -180,10 +215,11 @@ def enter(
     stage: int,
     carried: int,
     *,
-    through: Through | None = None,
+    left: Known = _NOTHING,
     everywhere: bool = False,
     waited: bool = False,
     missed: int = 0,
+    renewed: bool = False,
 ) -> Advance:
     """Return what happens when a stage is reached: it starts, or waits for its pause, or the execution is over.
 
@@ -191,39 +227,41 @@ def enter(
         plan: the execution's frozen plan.
         stage: the index of the stage.
         carried: how many hosts have failed in earlier batches of its rollout.
-        through: where stages may begin, as far as an answer without was ``unsure``.
+        left: what is left to do in stages of which that is known; of a gate, where its batch got through.
         everywhere: a gate may begin in all of its lanes.
         waited: its pause is over.
         missed: how many hosts were left out in earlier batches of its rollout.
+        renewed: people have moved steps by hand, so that of any stage only a part may be left.
     """
     if stage == len(plan.stages):
         return Advance(stage, lane_ends=False, execution=ExecutionState.SUCCEEDED)
     entered, batch = plan.stages[stage], plan.stages[stage].batch
     begins = batch is None or batch.begins
-    if begins and not plan.may_leave_out:
-        return Advance(stage, lane_ends=False, starts=first_steps(entered))
     carried, missed = (0, 0) if begins else (carried, missed)
-    if batch is not None and batch.pause is not None and not waited:
-        waits = Opening(stage, carried, len(entered.hosts), batch.pause, missed)
-        return Advance(stage, lane_ends=False, opening=waits)
-    lanes = list(entered.lanes)
-    if plan.may_leave_out or (batch is not None and batch.follows_hosts and not everywhere):
-        if through is None or stage not in through:
-            return Advance(stage, lane_ends=False, unsure=stage)
-        lanes = [lane for lane in lanes if lane in through[stage]]
-    missed += 0 if batch is not None and batch.gate else len(entered.hosts) - len(lanes)
-    if not lanes:
-        return _pass_over(plan, stage, carried, through, missed)
-    starts = tuple((entered.chain[0], lane) for lane in lanes)
-    return Advance(stage, lane_ends=False, starts=starts, opening=Opening(stage, carried, len(lanes), None, missed))
+    waits = batch is not None and batch.pause is not None and not waited
+    asked = plan.may_leave_out or (batch is not None and batch.follows_hosts and not everywhere)
+    partial = renewed or (asked and not waits)
+    if partial and stage not in left:
+        return Advance(stage, lane_ends=False, unsure=stage)
+    here = left[stage] if partial else Left({lane: step for step, lane in first_steps(entered)})
+    if here.failed > most_failed(entered, carried):
+        return Advance(stage, lane_ends=False, execution=ExecutionState.FAILED, skip_after_stage=True)
+    missed += here.missed
+    if not here.lanes:
+        return _pass_over(plan, stage, carried + here.failed, left, missed=missed, renewed=renewed)
+    starts = () if waits else tuple(sorted((step, lane) for lane, step in here.lanes.items()))
+    if begins and not plan.may_leave_out:
+        return Advance(stage, lane_ends=False, starts=starts)
+    opening = Opening(stage, carried, len(here.lanes), batch.pause if batch is not None and waits else None, missed)
+    return Advance(stage, lane_ends=False, starts=starts, opening=opening)
 
 
-def _pass_over(plan: Plan, stage: int, carried: int, through: Through | None, missed: int) -> Advance:
-    """Nobody is left for a stage: of a gate nobody has to be asked, of anything else too many were offline."""
+def _pass_over(plan: Plan, stage: int, carried: int, left: Known, *, missed: int, renewed: bool) -> Advance:
+    """Nothing is left to do in a stage: of a gate nobody has to be asked, or too many hosts were offline."""
     if missed > most_missed(plan, plan.stages[stage]):
         failed = Advance(stage, lane_ends=False, execution=ExecutionState.FAILED)
         return replace(failed, skip_after_stage=True, short=Short(stage, missed))
-    return enter(plan, stage + 1, carried, through=through, missed=missed)
+    return enter(plan, stage + 1, carried, left=left, missed=missed, renewed=renewed)
 
 
 def first_steps(stage: Stage) -> tuple[tuple[int, int], ...]:
@@ -236,7 +274,9 @@ def try_again(stage: int) -> Advance:
     return Advance(stage, lane_ends=False)
 
 
-def cannot_start(plan: Plan, progress: Progress, move: Advance, through: Through | None = None) -> Advance:
+def cannot_start(
+    plan: Plan, progress: Progress, move: Advance, left: Known = _NOTHING, *, renewed: bool = False
+) -> Advance:
     """Return what follows instead when a step of ``move.starts`` cannot be rendered.
 
     In the middle of a lane that lane has failed; at a boundary the execution has.
@@ -244,4 +284,4 @@ def cannot_start(plan: Plan, progress: Progress, move: Advance, through: Through
     if move.lane_ends:
         return replace(move, starts=(), opening=None, execution=ExecutionState.FAILED, skip_after_stage=True)
     ended = _end_lane(plan, progress, move.later, failed=True)
-    return _end_stage(plan, progress, ended, through or {}) if ended.boundary else ended
+    return _end_stage(plan, progress, ended, left, renewed=renewed) if ended.boundary else ended

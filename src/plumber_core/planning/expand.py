@@ -13,7 +13,7 @@ from plumber_core.model.limits import MAX_STEP_EXECUTIONS, MAX_STEPS
 from plumber_core.model.offline import absence_of
 from plumber_core.model.plan import Plan
 from plumber_core.model.task import Task
-from plumber_core.planning.hosts import Hosts
+from plumber_core.planning.hosts import Hosts, TargetsOf
 from plumber_core.planning.laying import Laying
 from plumber_core.planning.parameters import as_environment
 from plumber_core.planning.rollouts import seed_of
@@ -29,6 +29,7 @@ def expand(
     *,
     revision: int | None = None,
     clean_environment: bool = True,
+    hosts: TargetsOf | None = None,
 ) -> Plan:
     """Return the plan of a run that starts now.
 
@@ -38,6 +39,7 @@ def expand(
         agents: the fleet; targets are frozen to it.
         revision: the task's revision, for the record.
         clean_environment: False for a file of the original, in which there are no expressions either.
+        hosts: answers where steps run, instead of a look at the fleet.
 
     Raises: InvalidRequest, NobodyMatches, TooLarge.
     """
@@ -46,7 +48,7 @@ def expand(
     clean = clean_environment and task.clean_environment
     settled = Settling(parameters, expressions=clean)
     shared, per_host = _task_environment(task, parameters, settled)
-    hosts = Hosts(agents, parameters, expressions=clean)
+    hosts = hosts or Hosts(agents, parameters, expressions=clean)
     seed = seed_of(task.name, revision, json.dumps(parameters, sort_keys=True))
     laying = Laying(task, hosts, settled, per_host, seed)
     for step in task.steps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from plumber_core.errors import InvalidRequest, NobodyMatches
 from plumber_core.model.agent import AgentRef
@@ -33,6 +33,12 @@ class _Found(NamedTuple):
 
     chosen: Chosen
     nobody: tuple[str, Because] | None
+
+
+class TargetsOf(Protocol):
+    """Answers where a step, a block or a gate runs."""
+
+    def of(self, step: str, on: str | tuple[str, ...], *, allow_empty: bool = False) -> Chosen: ...
 
 
 class Hosts:

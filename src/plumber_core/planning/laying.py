@@ -9,7 +9,7 @@ from plumber_core.ids import free_host
 from plumber_core.model.agent import AgentRef
 from plumber_core.model.plan import PlanStep, RetryPolicy, Stage
 from plumber_core.model.task import Action, Gate, Rollout, Step, Task
-from plumber_core.planning.hosts import Chosen, Hosts
+from plumber_core.planning.hosts import Chosen, TargetsOf
 from plumber_core.planning.rollouts import Block, GateAt, in_order, seed_of, stages_of
 from plumber_core.planning.settling import Settling
 from plumber_core.planning.templates import as_text
@@ -19,7 +19,7 @@ from plumber_core.reasons import because
 class Laying:
     """Takes steps in order. ``unclaimed`` is how the lanes of pools read until somebody has claimed them."""
 
-    def __init__(self, task: Task, hosts: Hosts, settled: Settling, per_host: dict[str, str], seed: str) -> None:
+    def __init__(self, task: Task, hosts: TargetsOf, settled: Settling, per_host: dict[str, str], seed: str) -> None:
         self.steps: list[PlanStep] = []
         self.stages: list[Stage] = []
         self.agents: dict[str, AgentRef] = {}

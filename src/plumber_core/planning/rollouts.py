@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -79,6 +80,18 @@ def stages_of(block: Block, agents: Sequence[AgentRef], first: int) -> Iterator[
             yield _gate_stage(block.gate(number, stage), here, lane, Batch(block.name, number, len(sizes), pause=pause))
             stage += 1
         lane += size
+
+
+def with_rollout(stage: Stage, rollout: Rollout, hosts: int) -> Stage:
+    """Return a batch or gate, of a block on so many hosts, with the limits and the pause of another rollout."""
+    batch = stage.batch
+    assert batch is not None
+    if batch.gate:
+        return replace(stage, batch=replace(batch, pause=rollout.pause if batch.number < batch.count else None))
+    in_all, in_batch = _most(rollout)
+    pause = None if batch.begins or rollout.gate is not None else rollout.pause
+    most, most_in_all = _amount(in_batch, len(stage.hosts)), _amount(in_all, hosts)
+    return replace(stage, batch=replace(batch, pause=pause, most_failed=most, most_in_all=most_in_all))
 
 
 def _gate_stage(at: GateAt, batch_hosts: tuple[str, ...], lane: int, batch: Batch) -> Stage:

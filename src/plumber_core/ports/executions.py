@@ -8,9 +8,10 @@ from plumber_core.model import records as r
 from plumber_core.model.plan import Plan
 from plumber_core.ports.pools import PoolStore
 from plumber_core.ports.rollouts import BatchStore
+from plumber_core.ports.rounds import RoundStore
 
 
-class ExecutionStore(PoolStore, BatchStore, Protocol):
+class ExecutionStore(PoolStore, BatchStore, RoundStore, Protocol):
     """Executions and the writes of the hot path."""
 
     async def submit(self, new: r.NewExecution) -> bool:
@@ -37,7 +38,7 @@ class ExecutionStore(PoolStore, BatchStore, Protocol):
     async def load(
         self, execution_id: str, plan: Plan | None = None
     ) -> tuple[r.ExecutionRow, Plan, list[r.Progress]] | None:
-        """Return an execution with its counters. Its ``plan`` never changes: who has it need not read it."""
+        """Return an execution with its counters. Its ``plan`` changes with its round only."""
         ...
 
     async def step(self, step_id: str) -> r.StepRow | None:

@@ -22,10 +22,6 @@ class BatchStore(Protocol):
         """Return the (execution, stage) whose pauses are over."""
         ...
 
-    async def blocked_lanes(self, execution_id: str, stage: int) -> list[int]:
-        """Return the lanes of a stage in which a step is blocked: of a gate, those that are left to be asked."""
-        ...
-
     async def stages(self, execution_id: str) -> tuple[list[r.Progress], dict[int, Counter[StepState]]]:
         """Return the counters of every stage, and how many of its steps are in which state."""
         ...

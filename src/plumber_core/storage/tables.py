@@ -194,6 +194,8 @@ executions = Table(
     _time("deadline_at"),
     _time("queue_timeout"),
     _time("offline_after"),
+    _count("round"),
+    _count("resumed"),
 )
 _OPENS = text("opens_at IS NOT NULL")
 progress = Table(
@@ -242,6 +244,7 @@ step_executions = Table(
     Column("cause", Text),
     Index("ix_step_executions_pool", "pool", "ready_at", postgresql_where=_FREE, sqlite_where=_FREE),
     Index("ix_step_executions_claimed", "attempt_id", postgresql_where=_CLAIMED, sqlite_where=_CLAIMED),
+    Column("by_hand", Text),
 )
 pools = Table("pools", metadata, Column("id", Text, primary_key=True), _time("used_at", required=True))
 pool_members = Table(

@@ -27,14 +27,21 @@ def screen_for(output: str, *, raw: bool = False) -> Screen:
 
 
 async def watch_to_exit(
-    plane: ControlPlane, execution: str, output: str = "table", *, raw: bool = False, goes_on: bool = True
+    plane: ControlPlane,
+    execution: str,
+    output: str = "table",
+    *,
+    raw: bool = False,
+    goes_on: bool = True,
+    since: int = 0,
 ) -> int:
     """Show an execution until it has ended; return the exit code: 0 succeeded, 1 did not.
 
-    Ctrl-C ends the showing only, and says so.
+    What ran before round ``since`` is not shown again. Ctrl-C ends the showing only, and says so.
     """
     try:
-        detail = await watch(plane, execution, screen_for(output, raw=raw))
+        screen = screen_for(output, raw=raw)
+        detail = await watch(plane, execution, screen, wanted=lambda step: step.round >= since)
     except asyncio.CancelledError:
         if goes_on:
             remark(_("The execution goes on. Watch it: plumber execution watch {id}", id=execution))

@@ -39,10 +39,8 @@ def summary(detail: ExecutionDetail, console: Console) -> RenderableType:
 def latest_rounds(steps: list[StepExecutionView]) -> list[StepExecutionView]:
     """Return each step on each host once, in its newest round, in the order of the task and its hosts."""
     place = {host: number for number, host in enumerate(dict.fromkeys(step.host for step in steps))}
-    newest: dict[tuple[int, str], StepExecutionView] = {}
-    for step in sorted(steps, key=lambda s: s.round):
-        newest[(step.index, step.host)] = step
-    return sorted(newest.values(), key=lambda s: (s.index, place[s.host]))
+    newest = (step for step in steps if not step.replaced)
+    return sorted(newest, key=lambda s: (s.index, place[s.host]))
 
 
 def step_table(steps: list[StepExecutionView]) -> Table:

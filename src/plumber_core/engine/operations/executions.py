@@ -9,7 +9,7 @@ from plumber_core.engine.batches import go
 from plumber_core.engine.cancel import cancel
 from plumber_core.engine.operations.base import clean, page_size
 from plumber_core.engine.operations.executors import known_kinds
-from plumber_core.engine.operations.looks import ExecutionLooks
+from plumber_core.engine.operations.resuming import ResumeOperations
 from plumber_core.engine.operations.running import run_request, started
 from plumber_core.engine.pools import look_at_pools
 from plumber_core.engine.retention import missing
@@ -25,7 +25,7 @@ from plumber_core.planning.parse import parse_task, task_from_definition
 from plumber_core.reasons import because
 
 
-class ExecutionOperations(ExecutionLooks):
+class ExecutionOperations(ResumeOperations):
     """Implements ``control.nouns.Executions``."""
 
     async def start(

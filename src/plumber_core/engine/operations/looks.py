@@ -25,6 +25,7 @@ from plumber_core.model.overviews import (
 )
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import ExecutionRow, LogPlace
+from plumber_core.model.views import StepExecutionView
 from plumber_core.protocol.frames import decode_frames
 
 MOST_LAST_LINES = 100
@@ -59,7 +60,7 @@ class ExecutionLooks(Noun):
             step=step,
             host=agent,
             definition={"name": one.name, "uses": one.uses, "with": one.params, "path": one.path, "env": one.env},
-            rounds=[step_view(row, plan, tries.get(row.id, []), looks) for row in rounds],
+            rounds=_rounds([step_view(row, plan, tries.get(row.id, []), looks) for row in rounds]),
             operations=[
                 OperationRecord(at=moment(event.at), kind=event.kind, data=event.data)
                 for event in await self.store.operations_on(execution)
@@ -120,6 +121,11 @@ class ExecutionLooks(Noun):
         text = b"".join(frame.data for frame in decode_frames(piece.data)).decode(errors="replace")
         lines = [line for line in _CONTROL.sub("", text).splitlines() if line.strip()]
         return group.model_copy(update={"last_line": lines[-1].strip()[:LAST_LINE] if lines else ""})
+
+
+def _rounds(views: builtins.list[StepExecutionView]) -> builtins.list[StepExecutionView]:
+    """Mark all but the newest, which comes first."""
+    return [view.model_copy(update={"replaced": number > 0}) for number, view in enumerate(views)]
 
 
 def _agent_of(plan: Plan, host: str) -> str:

@@ -13,6 +13,7 @@ from plumber_core.engine.operations.executors import known_kinds
 from plumber_core.engine.operations.running import run_request, started
 from plumber_core.engine.pictures import RESULTS, targets_of, task_summary
 from plumber_core.engine.presence import presence
+from plumber_core.engine.resume_views import difference
 from plumber_core.engine.rollout_views import planned_rollouts
 from plumber_core.engine.source import Source
 from plumber_core.engine.submit import submit
@@ -101,13 +102,7 @@ class TaskOperations(Noun):
         await self.desk.allow("task:diff", task)
         row = await self.find(task)
         before, after = await self._revision(row, old), await self._revision(row, new)
-        lines = difflib.unified_diff(
-            before.source.splitlines(keepends=True),
-            after.source.splitlines(keepends=True),
-            f"{row.name} revision {old}",
-            f"{row.name} revision {new}",
-        )
-        text = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+        text = difference(row.name, before, after)
         return TaskDiff(task=row.name, old=old, new=new, diff=text)
 
     async def plan(

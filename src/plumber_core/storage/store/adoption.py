@@ -22,6 +22,7 @@ from plumber_core.storage.store.base import (
     optional_json,
     step_row,
 )
+from plumber_core.storage.store.newest import seen
 
 _attempt, _step, _progress, _stray = t.attempts.c, t.step_executions.c, t.progress.c, t.strays.c
 _UNSTARTED = WAITING_STEP_STATES | {StepState.CLAIMED}
@@ -72,12 +73,11 @@ class AdoptionPart(StorePart):
 
     async def standing(self, execution_id: str) -> f.Standing:
         def work(connection: Connection) -> f.Standing:
-            rows = connection.execute(
-                select(_step.step, _step.lane, _step.state)
-                .where(_step.execution_id == execution_id)
-                .order_by(_step.round)
-            )
-            cells = {(row.step, row.lane): StepState(row.state) for row in rows}
+            resumed = select(t.executions.c.resumed).where(t.executions.c.id == execution_id)
+            since = connection.execute(resumed).scalar_one_or_none() or 0
+            columns = (_step.step, _step.lane, _step.state, _step.round, _step.by_hand)
+            rows = connection.execute(select(*columns).where(_step.execution_id == execution_id).order_by(_step.round))
+            cells = {(row.step, row.lane): seen(row, since) for row in rows}
             query = select(_progress.control).where(_progress.execution_id == execution_id).order_by(_progress.stage)
             return f.Standing(cells, tuple(connection.execute(query).scalars()))
 

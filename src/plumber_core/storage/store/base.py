@@ -111,6 +111,7 @@ def step_row(row: Row[Any]) -> r.StepRow:
         retries=values[t.step_executions.c.retries],
         pool=values[t.step_executions.c.pool],
         cause=optional_json(values[t.step_executions.c.cause]),
+        by_hand=values[t.step_executions.c.by_hand],
     )
 
 

@@ -13,6 +13,7 @@ from plumber_core.model.states import ExecutionState
 from plumber_core.storage import hot
 from plumber_core.storage import tables as t
 from plumber_core.storage.store.base import StorePart, dumps, now
+from plumber_core.storage.store.newest import newest
 from plumber_core.storage.store.writing import opens, started_event, starts_json, told_event
 
 _execution, _step, _attempt, _progress = t.executions.c, t.step_executions.c, t.attempts.c, t.progress.c
@@ -23,6 +24,7 @@ _OUTPUTS = (
         _step.execution_id == bindparam("execution"),
         _step.step.in_(bindparam("steps", expanding=True)),
         _attempt.state == "succeeded",
+        newest(),
     )
 )
 _OUTPUTS_HERE = _OUTPUTS.where(_step.agent_id == bindparam("agent"))
@@ -39,12 +41,6 @@ class BatchPart(StorePart):
 
     async def due_batches(self) -> list[tuple[str, int]]:
         return await self.read(due_batches)
-
-    async def blocked_lanes(self, execution_id: str, stage: int) -> list[int]:
-        query = select(_step.lane).where(
-            _step.execution_id == execution_id, _step.stage == stage, _step.state == "blocked"
-        )
-        return list(await self.read(lambda connection: connection.execute(query).scalars().all()))
 
     async def outputs(
         self, execution_id: str, steps: Sequence[int], agent: str | None = None

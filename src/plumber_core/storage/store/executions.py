@@ -298,4 +298,6 @@ def execution_row(row: Row[Any]) -> r.ExecutionRow:
         adopted=row.adopted,
         problem=optional_json(row.problem),
         parameters=json.loads(row.parameters),
+        round=row.round,
+        resumed=row.resumed,
     )

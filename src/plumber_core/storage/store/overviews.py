@@ -17,6 +17,7 @@ from plumber_core.storage.store.agents import awaited
 from plumber_core.storage.store.base import StorePart, attempt_row, step_row
 from plumber_core.storage.store.events import last_cursor
 from plumber_core.storage.store.executions import SUMMARY, execution_row, progress_of, waiting_step_row, with_agents
+from plumber_core.storage.store.newest import newest
 
 _execution, _step, _attempt, _event, _task, _revision = (
     t.executions.c,
@@ -28,6 +29,8 @@ _execution, _step, _attempt, _event, _task, _revision = (
 )
 _OPEN = ("queued", "running", "paused")
 _CELL = (_step.step, _step.agent_id, _step.state, _step.started_at, _step.ended_at)
+_DEEDS = ("execution.cancel_requested", "execution.cancel_reason", "execution.resumed", "batch.go")
+"""What people do to an execution, as the event log tells it."""
 MOST_LISTED = 200
 MOST_COUNTED = 1000
 
@@ -37,7 +40,7 @@ class OverviewPart(StorePart):
 
     async def matrix(self, execution_id: str) -> r.MatrixRows | None:
         query = (
-            select(*_CELL, _attempt.exit_code)
+            select(*_CELL, _attempt.exit_code, _step.lane)
             .select_from(t.step_executions.outerjoin(t.attempts, _attempt.id == _step.attempt_id))
             .where(_step.execution_id == execution_id)
             .order_by(_step.step, _step.lane, _step.round)
@@ -47,17 +50,21 @@ class OverviewPart(StorePart):
             row = connection.execute(select(t.executions).where(_execution.id == execution_id)).first()
             if row is None:
                 return None
-            cells = [tuple(cell) for cell in connection.execute(query)]
+            cells = _cells(connection.execute(query).all(), row.round)
             plan = Plan.from_json(json.loads(row.plan))
             awaiting = with_agents(_step.execution_id == execution_id, _step.state == "ready", awaited())
             agents = frozenset(step.agent_id for step in connection.execute(awaiting))
-            counters, stages = _stages(connection, execution_id) if plan.has_rollouts else ([], {})
+            counters, stages = _stages(connection, execution_id, row.round) if plan.has_rollouts else ([], {})
             return r.MatrixRows(execution_row(row), plan, cells, last_cursor(connection), agents, counters, stages)
 
         return await self.database.snapshot(work)
 
     async def stages(self, execution_id: str) -> tuple[list[r.Progress], dict[int, Counter[StepState]]]:
-        return await self.look(lambda connection: _stages(connection, execution_id))
+        def work(connection: Connection) -> tuple[list[r.Progress], dict[int, Counter[StepState]]]:
+            rounds = select(_execution.round).where(_execution.id == execution_id)
+            return _stages(connection, execution_id, connection.execute(rounds).scalar_one_or_none() or 0)
+
+        return await self.look(work)
 
     async def step_rounds(
         self, execution_id: str, step: int, agent_id: str
@@ -97,9 +104,8 @@ class OverviewPart(StorePart):
         return [tuple(row) for row in await self.look(lambda connection: connection.execute(query).all())]
 
     async def operations_on(self, execution_id: str) -> list[r.EventRow]:
-        kinds = ("execution.cancel_requested", "execution.cancel_reason")
         query = select(_event.at, _event.kind, _event.data).order_by(_event.xid, _event.id)
-        query = query.where(_event.execution_id == execution_id, _event.kind.in_(kinds)).limit(MOST_LISTED)
+        query = query.where(_event.execution_id == execution_id, _event.kind.in_(_DEEDS)).limit(MOST_LISTED)
         rows = await self.look(lambda connection: connection.execute(query).all())
         return [r.EventRow("", row.at, row.kind, execution_id, None, json.loads(row.data)) for row in rows]
 
@@ -116,11 +122,20 @@ class OverviewPart(StorePart):
 
     async def state_counts(self, executions: Sequence[str]) -> dict[str, dict[str, int]]:
         query = select(_step.execution_id, _step.state, func.count()).group_by(_step.execution_id, _step.state)
-        query = query.where(_step.execution_id.in_(list(executions)))
-        counts: dict[str, dict[str, int]] = {}
-        for execution, state, count in await self.look(lambda connection: connection.execute(query).all()):
-            counts.setdefault(execution, {})[state] = count
-        return counts
+        renewed = select(_execution.id).where(_execution.id.in_(list(executions)), _execution.round > 0)
+
+        def work(connection: Connection) -> dict[str, dict[str, int]]:
+            several = set(connection.execute(renewed).scalars())
+            once = query.where(_step.execution_id.in_([one for one in executions if one not in several]))
+            rows = connection.execute(once).all()
+            if several:
+                rows = [*rows, *connection.execute(query.where(_step.execution_id.in_(several), newest())).all()]
+            counts: dict[str, dict[str, int]] = {}
+            for execution, state, count in rows:
+                counts.setdefault(execution, {})[state] = count
+            return counts
+
+        return await self.look(work)
 
     async def recent_results(
         self, tasks: Sequence[str], each: int
@@ -154,8 +169,19 @@ class OverviewPart(StorePart):
         return await self.look(work)
 
 
-def _stages(connection: Connection, execution_id: str) -> tuple[list[r.Progress], dict[int, Counter[StepState]]]:
+def _cells(rows: Sequence[Any], round_: int) -> list[tuple[Any, ...]]:
+    """Return cells without their lanes, each in its newest round."""
+    if not round_:
+        return [tuple(row)[:-1] for row in rows]
+    return list({(row.step, row.lane): tuple(row)[:-1] for row in rows}.values())
+
+
+def _stages(
+    connection: Connection, execution_id: str, round_: int
+) -> tuple[list[r.Progress], dict[int, Counter[StepState]]]:
     query = select(_step.stage, _step.state, func.count()).where(_step.execution_id == execution_id)
+    if round_:
+        query = query.where(newest())
     counts: dict[int, Counter[StepState]] = {}
     for stage, state, count in connection.execute(query.group_by(_step.stage, _step.state)):
         counts.setdefault(stage, Counter())[StepState(state)] = count

@@ -70,7 +70,8 @@ def _delete(connection: Connection, execution: str, most: int) -> int:
     Less than ``most`` means that nothing is left of it.
     """
     ended = and_(_execution.id == execution, _execution.state.in_(_ENDED))
-    if not connection.execute(select(exists().where(ended))).scalar_one():
+    # Locked, so that nobody resumes what is being deleted; afterwards the mark says so.
+    if connection.execute(select(_execution.id).where(ended).with_for_update()).first() is None:
         return 0
     mark = select(_execution.id, _execution.task, now()).where(ended, ~exists().where(_gone.id == execution))
     connection.execute(insert(t.deleted_executions).from_select(["id", "task", "deleted_at"], mark))

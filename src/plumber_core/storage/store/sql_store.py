@@ -27,6 +27,7 @@ from plumber_core.storage.store.overviews import OverviewPart
 from plumber_core.storage.store.pools import PoolPart
 from plumber_core.storage.store.reaper import ReaperPart
 from plumber_core.storage.store.retention import RetentionPart
+from plumber_core.storage.store.rounds import RoundPart
 from plumber_core.storage.store.tasks import TaskPart
 
 FORGOTTEN_MARGIN = 600.0
@@ -43,6 +44,7 @@ class SqlStore(
     DispatchPart,
     PoolPart,
     BatchPart,
+    RoundPart,
     ReaperPart,
     AbsencePart,
     RetentionPart,

@@ -465,6 +465,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/execution.preview_resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return what a resume would touch now, with the difference to the task's newest revision.
+         * @description Return what a resume would touch now, with the difference to the task's newest revision.
+         *
+         *     Raises: NotFound, Conflict (not failed nor cancelled, nothing is left, or the newest revision has other steps),
+         *         InvalidRequest.
+         */
+        post: operations["execution.preview_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/execution.rerun": {
         parameters: {
             query?: never;
@@ -481,6 +504,34 @@ export interface paths {
          *     Raises: NotFound, NobodyMatches, Conflict (it ran a task that was never saved).
          */
         post: operations["execution.rerun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execution.resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on with an execution that has failed or was cancelled; what has ended well is kept, the rest runs anew.
+         * @description Go on with an execution that has failed or was cancelled; what has ended well is kept, the rest runs anew.
+         *
+         *     ``what`` takes all hosts that have something left to do (``rest``), or only those that have failed. ``hosts``
+         *     names hosts: no other is touched. From ``from_step`` on, a step's or a block's name, the hosts run everything
+         *     again, and what lies before it is passed. ``revision`` ``new`` takes what steps do from the task's newest
+         *     revision; where they run stays frozen.
+         *
+         *     Raises: NotFound, Conflict (not failed nor cancelled, nothing is left, or the newest revision has other steps),
+         *         InvalidRequest (a step that would begin cannot be rendered, an agent was deleted).
+         */
+        post: operations["execution.resume"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1598,7 +1649,7 @@ export interface components {
         };
         /**
          * ExecutionDetail
-         * @description An execution with its steps; ``counts`` is over all of them, state by state.
+         * @description An execution with its steps; ``counts`` is over the newest round of each, state by state.
          *
          *     ``event`` is the cursor of the event log up to which this view is true: follow from there.
          */
@@ -1665,6 +1716,11 @@ export interface components {
              * @default []
              */
             rollouts: components["schemas"]["RolloutView"][];
+            /**
+             * Round
+             * @default 0
+             */
+            round: number;
             state: components["schemas"]["ExecutionState"];
             /**
              * Steps
@@ -1821,6 +1877,11 @@ export interface components {
             revision: number | null;
             /** Rollouts */
             rollouts: components["schemas"]["RolloutView"][];
+            /**
+             * Round
+             * @default 0
+             */
+            round: number;
             /** Started */
             started: (number | null)[][];
             state: components["schemas"]["ExecutionState"];
@@ -1849,6 +1910,33 @@ export interface components {
         ExecutionMatrixIn: {
             /** Execution */
             execution: string;
+        };
+        /** ExecutionPreviewResumeIn */
+        ExecutionPreviewResumeIn: {
+            /** Execution */
+            execution: string;
+            /**
+             * From Step
+             * @default null
+             */
+            from_step?: string | null;
+            /**
+             * Hosts
+             * @default null
+             */
+            hosts?: string[] | null;
+            /**
+             * Revision
+             * @default old
+             * @enum {string}
+             */
+            revision?: "old" | "new";
+            /**
+             * What
+             * @default rest
+             * @enum {string}
+             */
+            what?: "rest" | "failed";
         };
         /**
          * ExecutionProgress
@@ -1899,6 +1987,11 @@ export interface components {
             requested_by: string;
             /** Revision */
             revision: number | null;
+            /**
+             * Round
+             * @default 0
+             */
+            round: number;
             state: components["schemas"]["ExecutionState"];
             /** Task */
             task: string;
@@ -1924,6 +2017,38 @@ export interface components {
              * @default
              */
             reason?: string;
+        };
+        /** ExecutionResumeIn */
+        ExecutionResumeIn: {
+            /** Execution */
+            execution: string;
+            /**
+             * From Step
+             * @default null
+             */
+            from_step?: string | null;
+            /**
+             * Hosts
+             * @default null
+             */
+            hosts?: string[] | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason?: string;
+            /**
+             * Revision
+             * @default old
+             * @enum {string}
+             */
+            revision?: "old" | "new";
+            /**
+             * What
+             * @default rest
+             * @enum {string}
+             */
+            what?: "rest" | "failed";
         };
         /** ExecutionShowIn */
         ExecutionShowIn: {
@@ -1975,7 +2100,7 @@ export interface components {
         };
         /**
          * ExecutionSummary
-         * @description An execution in a list.
+         * @description An execution in a list; ``round`` counts how often people have moved its steps, by a resume or by hand.
          */
         ExecutionSummary: {
             /**
@@ -2016,6 +2141,11 @@ export interface components {
             requested_by: string;
             /** Revision */
             revision: number | null;
+            /**
+             * Round
+             * @default 0
+             */
+            round: number;
             state: components["schemas"]["ExecutionState"];
             /** Task */
             task: string;
@@ -2661,6 +2791,99 @@ export interface components {
             state: components["schemas"]["ExecutionState"];
         };
         /**
+         * ResumeHost
+         * @description A host that would go on: which ``steps`` run anew, by their indexes, and which are ``passed``.
+         *
+         *     Of ``unknown`` of them nobody knows how they ended: their commands may still run.
+         */
+        ResumeHost: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Passed
+             * @default []
+             */
+            passed: number[];
+            /** Steps */
+            steps: number[];
+            /**
+             * Unknown
+             * @default 0
+             */
+            unknown: number;
+        };
+        /**
+         * ResumePreview
+         * @description What a resume would do now: ``kept`` steps stay as they ended, with their outputs.
+         *
+         *     Of many hosts ``hosts`` has the first ones, ``hosts_total`` counts all. ``left_out`` counts hosts on which something
+         *     would stay that has not ended well. ``newest`` is the task's newest revision, ``diff`` what it changes against the
+         *     one that was run so far; None and empty where there is no other.
+         */
+        ResumePreview: {
+            /**
+             * Diff
+             * @default
+             */
+            diff: string;
+            /** Execution */
+            execution: string;
+            /**
+             * Hosts
+             * @default []
+             */
+            hosts: components["schemas"]["ResumeHost"][];
+            /**
+             * Hosts Total
+             * @default 0
+             */
+            hosts_total: number;
+            /**
+             * Kept
+             * @default 0
+             */
+            kept: number;
+            /**
+             * Left Out
+             * @default 0
+             */
+            left_out: number;
+            /**
+             * Newest
+             * @default null
+             */
+            newest: number | null;
+            /** Revision */
+            revision: number | null;
+            /** Round */
+            round: number;
+            state: components["schemas"]["ExecutionState"];
+            /**
+             * Steps
+             * @default []
+             */
+            steps: components["schemas"]["ResumeStep"][];
+            /**
+             * Steps Total
+             * @default 0
+             */
+            steps_total: number;
+        };
+        /**
+         * ResumeStep
+         * @description A step, and on how many hosts it would run anew.
+         */
+        ResumeStep: {
+            /** Hosts */
+            hosts: number;
+            /** Index */
+            index: number;
+            /** Name */
+            name: string;
+        };
+        /**
          * RevisionInfo
          * @description One save of a task.
          */
@@ -2720,7 +2943,9 @@ export interface components {
         SessionWhoamiIn: Record<string, never>;
         /**
          * StepExecutionView
-         * @description One step on one host within an execution.
+         * @description One step on one host within an execution, in one round; ``replaced`` says that a later round has it too.
+         *
+         *     ``by_hand`` is ``skip`` or ``done`` where a person has said so and nobody ran it in this round.
          *
          *     ``waiting`` tells for what it waits, ``cause`` why it ended without ever having been handed out: each a code with
          *     arguments.
@@ -2731,6 +2956,11 @@ export interface components {
              * @default []
              */
             attempts: components["schemas"]["AttemptView"][];
+            /**
+             * By Hand
+             * @default null
+             */
+            by_hand: string | null;
             /**
              * Cause
              * @default null
@@ -2765,6 +2995,11 @@ export interface components {
              * @default null
              */
             path: string | null;
+            /**
+             * Replaced
+             * @default false
+             */
+            replaced: boolean;
             /** Round */
             round: number;
             /**
@@ -4004,6 +4239,39 @@ export interface operations {
             503: components["responses"]["503"];
         };
     };
+    "execution.preview_resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionPreviewResumeIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResumePreview"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
     "execution.rerun": {
         parameters: {
             query?: never;
@@ -4014,6 +4282,39 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ExecutionRerunIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionSummary"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "execution.resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionResumeIn"];
             };
         };
         responses: {
