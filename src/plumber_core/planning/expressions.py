@@ -114,7 +114,14 @@ def matches(pattern: str, text: str) -> bool:
 
     Raises: EvaluationError when the pattern cannot be used.
     """
-    return bool(evaluate(compile_expression("text.matches(pattern)"), {"text": text, "pattern": pattern}))
+    return bool(evaluate(_matching(), {"text": text, "pattern": pattern}))
+
+
+@functools.cache
+def _matching() -> Expression:
+    """Return the expression of ``matches``, whose names are none that people may write."""
+    source = "text.matches(pattern)"
+    return Expression(source, _cel().compile(source))
 
 
 @functools.cache
