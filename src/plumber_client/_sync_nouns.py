@@ -343,6 +343,43 @@ class Executions:
             },
         )
 
+    def retry_step(self, *, execution: str, step: str, host: str, reason: str) -> ExecutionSummary:
+        """Try a step again that has ended badly on one host; what waited for it goes on when it ends well.
+
+        What has failed elsewhere stays so. ``step`` is its name, ``host`` an agent's name or id.
+
+        Raises: NotFound, Conflict (it has not ended, has ended well, or its turn is over), InvalidRequest (no reason).
+        """
+        return self._call(
+            "execution.retry_step",
+            ExecutionSummary,
+            {"execution": execution, "step": step, "host": host, "reason": reason},
+        )
+
+    def skip_step(self, *, execution: str, step: str, host: str, reason: str) -> ExecutionSummary:
+        """Pass over a step that has ended badly on one host, and go on with what waited for it.
+
+        Raises: NotFound, Conflict (it has not ended, has ended well, or its turn is over), InvalidRequest (no reason).
+        """
+        return self._call(
+            "execution.skip_step",
+            ExecutionSummary,
+            {"execution": execution, "step": step, "host": host, "reason": reason},
+        )
+
+    def mark_done(self, *, execution: str, step: str, host: str, reason: str) -> ExecutionSummary:
+        """Say that a step that has ended badly on one host was done by hand, and go on with what waited for it.
+
+        It counts as succeeded, and has no outputs.
+
+        Raises: NotFound, Conflict (it has not ended, has ended well, or its turn is over), InvalidRequest (no reason).
+        """
+        return self._call(
+            "execution.mark_done",
+            ExecutionSummary,
+            {"execution": execution, "step": step, "host": host, "reason": reason},
+        )
+
     def rerun(self, *, execution: str, reason: str = "") -> ExecutionSummary:
         """Run the same revision with the same parameters again, on the hosts that match now.
 

@@ -9,6 +9,9 @@ from cyclopts import Parameter
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from plumber_client.commands.by_hand import done as done
+from plumber_client.commands.by_hand import retry as retry
+from plumber_client.commands.by_hand import skip as skip
 from plumber_client.commands.connect import server
 from plumber_client.commands.paging import first
 from plumber_client.commands.resuming import resume as resume

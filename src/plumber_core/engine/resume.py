@@ -95,7 +95,7 @@ async def resume(engine: Engine, execution: str, request: Request) -> Resumption
     for _ in range(TRIES):
         resumption = await look(engine, execution, request)
         starts = await _starts(engine, resumption)
-        waits = _waits(resumption.plan, resumption.found)
+        waits = waits_of(resumption.plan, resumption.found)
         if await engine.store.renew(_renewal(resumption, request, starts, waits)):
             _go_on(engine, resumption, starts, waits)
             return resumption
@@ -103,19 +103,19 @@ async def resume(engine: Engine, execution: str, request: Request) -> Resumption
 
 
 def _wish(plan: Plan, request: Request) -> Wish:
-    step = None if request.from_step is None else _step_of(plan, request.from_step)
-    hosts = None if request.hosts is None else frozenset(_host_of(plan, host) for host in request.hosts)
+    step = None if request.from_step is None else step_of(plan, request.from_step)
+    hosts = None if request.hosts is None else frozenset(host_of(plan, host) for host in request.hosts)
     return Wish(request.what, hosts, step)
 
 
-def _step_of(plan: Plan, name: str) -> int:
+def step_of(plan: Plan, name: str) -> int:
     """Return the index of a step, or of a block's first one."""
     names = {step.name: index for index, step in reversed(list(enumerate(plan.steps)))}
     blocks = {stage.batch.block: stage.chain[0] for stage in reversed(plan.stages) if stage.batch is not None}
     return _found("step", name, {**blocks, **names})
 
 
-def _host_of(plan: Plan, host: str) -> str:
+def host_of(plan: Plan, host: str) -> str:
     """Return the agent that a name or an id means."""
     return _found("host", host, {name: id for id, name in plan.hosts.items()} | {id: id for id in plan.hosts})
 
@@ -169,7 +169,8 @@ async def _starts(engine: Engine, resumption: Resumption) -> list[Start]:
     return await render(engine, resumption.plan, resumption.whole.execution.id, pairs, rows)
 
 
-def _waits(plan: Plan, found: CaughtUp) -> Opening | None:
+def waits_of(plan: Plan, found: CaughtUp) -> Opening | None:
+    """Return what a stage waits for that has to wait."""
     if found.waits is None:
         return None
     batch = plan.stages[found.waits].batch
@@ -191,7 +192,7 @@ def _renewal(resumption: Resumption, request: Request, starts: Sequence[Start], 
         warnings=warnings(plan, whole.cells, laid),
         timeout=plan.timeout,
         plan=None if plan is whole.plan else plan,
-        told=(_told(resumption, request), *_begins(plan, found, waits)),
+        told=(_told(resumption, request), *begins(plan, found, waits)),
     )
 
 
@@ -227,16 +228,21 @@ def _told(resumption: Resumption, request: Request) -> Told:
     return "execution.resumed", data
 
 
-def _begins(plan: Plan, found: CaughtUp, waits: Opening | None) -> tuple[Told, ...]:
+def begins(plan: Plan, found: CaughtUp, waits: Opening | None) -> tuple[Told, ...]:
+    """Return what is told of the stage that begins, or waits to."""
     move = Advance(0, lane_ends=False, starts=tuple(sorted(found.starts)), opening=waits)
     return tuple(entered(plan, move))
 
 
 def _go_on(engine: Engine, resumption: Resumption, starts: Sequence[Start], waits: Opening | None) -> None:
-    execution, plan = resumption.whole.execution.id, resumption.plan
-    engine.executions.forget(execution)
     engine.counts["plumber_executions_resumed_total"] += 1
     ring(engine, waits)
+    let_begin(engine, resumption.whole.execution.id, resumption.plan, starts)
+
+
+def let_begin(engine: Engine, execution: str, plan: Plan, starts: Sequence[Start]) -> None:
+    """Have what is ready since a moment claimed; nobody remembers how the execution stood before."""
+    engine.executions.forget(execution)
     pools = sorted(plan.pool_of(start.step) for start in starts if start.agent_id is None)
     prepared = Prepared(waiting=[start.agent_id for start in starts if start.agent_id], pools=pools)
     prepared.commit(engine)

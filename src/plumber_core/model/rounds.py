@@ -17,13 +17,18 @@ Place = tuple[int, int]
 """(step, lane): one step on one host, whatever its round."""
 ByHand = Literal["skip", "done"]
 """What a person has made of a step that nobody ran in this round."""
+Deed = Literal["retry", "skip", "done"]
+"""What somebody does with one step on one host that has ended badly."""
 What = Literal["rest", "failed"]
 """Which hosts go on: those that have something left to do, or only those that have failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The newest row of a place: ``host`` has it now, ``begun`` says that it was handed out, ``number`` how often."""
+    """The newest row of a place: ``host`` has it now, ``begun`` says that it was handed out, ``number`` how often.
+
+    ``missed``: it was not, because its host was offline. Of what is still to come ``id`` names the row.
+    """
 
     state: StepState
     host: str
@@ -31,6 +36,8 @@ class Cell:
     round: int = 0
     number: int = 0
     by_hand: ByHand | None = None
+    missed: bool = False
+    id: str = ""
 
 
 Cells = Mapping[Place, Cell]
@@ -73,7 +80,9 @@ class NewRow:
 class Renewal:
     """A new round, to be written if the stages' ``control`` is still the same and the execution in one of ``states``.
 
-    ``plan`` is another revision's, if that is taken. ``counters`` are (remaining lanes, failed lanes) by stage.
+    ``plan`` is another revision's, if that is taken. ``counters`` are (remaining lanes, failed lanes) by stage. After a
+    resume (``resumes``) only what it lays counts; ``goes_on`` is False when nothing but the rows is written. The
+    execution may have come to its end with it (``ends``).
     """
 
     execution: str
@@ -89,6 +98,9 @@ class Renewal:
     timeout: float | None = None
     plan: Plan | None = None
     told: tuple[Told, ...] = ()
+    resumes: bool = True
+    goes_on: bool = True
+    ends: ExecutionState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,15 @@ _execution, _step, _attempt, _event, _task, _revision = (
 )
 _OPEN = ("queued", "running", "paused")
 _CELL = (_step.step, _step.agent_id, _step.state, _step.started_at, _step.ended_at)
-_DEEDS = ("execution.cancel_requested", "execution.cancel_reason", "execution.resumed", "batch.go")
+_DEEDS = (
+    "execution.cancel_requested",
+    "execution.cancel_reason",
+    "execution.resumed",
+    "batch.go",
+    "execution.step_retry",
+    "execution.step_skip",
+    "execution.step_done",
+)
 """What people do to an execution, as the event log tells it."""
 MOST_LISTED = 200
 MOST_COUNTED = 1000

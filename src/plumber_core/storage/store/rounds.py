@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, text, update
 
 from plumber_core.model import rounds as m
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import Start
-from plumber_core.model.states import TERMINAL_STEP_STATES, ExecutionState, StepState
+from plumber_core.model.states import TERMINAL_STEP_STATES, Actor, ExecutionState, StepEvent, StepState
 from plumber_core.storage import tables as t
+from plumber_core.storage.guards import allows, becomes
 from plumber_core.storage.store.base import StorePart, dumps, insert_event, insert_events, microseconds, now
 from plumber_core.storage.store.executions import execution_row
 from plumber_core.storage.store.newest import newest, seen
@@ -75,7 +76,11 @@ def _whole(connection: Connection, execution_id: str) -> m.Whole | None:
     row = connection.execute(select(t.executions).where(_execution.id == execution_id)).first()
     if row is None:
         return None
-    query = select(*_CELL, _step.by_hand).where(_step.execution_id == execution_id).order_by(_step.round)
+    query = (
+        select(*_CELL, _step.id, _step.by_hand, _step.cause)
+        .where(_step.execution_id == execution_id)
+        .order_by(_step.round)
+    )
     cells = {
         (one.step, one.lane): m.Cell(
             StepState(one.state),
@@ -84,8 +89,10 @@ def _whole(connection: Connection, execution_id: str) -> m.Whole | None:
             one.round,
             one.attempt_number,
             one.by_hand,
+            one.cause is not None,
+            one.id,
         )
-        for one in connection.execute(query)
+        for one in connection.execute(query.order_by(_step.round))
     }
     return m.Whole(execution_row(row), Plan.from_json(json.loads(row.plan)), cells, counted)
 
@@ -99,10 +106,13 @@ def _renew(connection: Connection, change: m.Renewal) -> bool:
     if not _go_on(connection, change):
         return False
     _insert_rows(connection, change)
-    _count(connection, change)
+    if change.goes_on:
+        _count(connection, change)
+        _unblock(connection, change)
     for kind, data in change.told:
         insert_event(connection, kind, change.execution, None, data)
     insert_events(connection, "step.ready", change.execution, [_ready(start) for start in change.starts])
+    _end(connection, change)
     return True
 
 
@@ -111,18 +121,45 @@ def _go_on(connection: Connection, change: m.Renewal) -> bool:
     states = [state.value for state in change.states]
     deleted = exists().where(t.deleted_executions.c.id == change.execution)
     which = (_execution.id == change.execution, _execution.state.in_(states), _execution.round == change.round - 1)
-    values: dict[str, Any] = {**_BEGINS, "state": ExecutionState.RUNNING.value, "warnings": change.warnings}
-    values |= {"round": change.round, "resumed": change.round}
-    values["deadline_at"] = None if change.timeout is None else now() + microseconds(change.timeout)
+    values: dict[str, Any] = {"round": change.round}
+    if change.resumes:
+        values |= {"resumed": change.round, "warnings": change.warnings}
+    if change.goes_on and ExecutionState.RUNNING not in change.states:
+        deadline = None if change.timeout is None else now() + microseconds(change.timeout)
+        values |= {**_BEGINS, "state": ExecutionState.RUNNING.value, "deadline_at": deadline}
     if change.plan is not None:
-        values |= {
-            "plan": dumps(change.plan.to_json()),
-            "revision": change.plan.revision,
-            "parameters": dumps(change.plan.parameters),
-            "queue_timeout": _microseconds(change.plan.queue_timeout),
-            "offline_after": _microseconds(change.plan.offline.patience if change.plan.offline else None),
-        }
+        values |= _of_plan(change.plan)
     return connection.execute(update(t.executions).where(*which, ~deleted).values(**values)).rowcount == 1
+
+
+def _of_plan(plan: Plan) -> dict[str, Any]:
+    return {
+        "plan": dumps(plan.to_json()),
+        "revision": plan.revision,
+        "parameters": dumps(plan.parameters),
+        "queue_timeout": _microseconds(plan.queue_timeout),
+        "offline_after": _microseconds(plan.offline.patience if plan.offline else None),
+    }
+
+
+def _unblock(connection: Connection, change: m.Renewal) -> None:
+    """What begins may also be rows that were there before."""
+    laid = {row.id for row in change.rows}
+    for start in change.starts:
+        if start.step_id in laid:
+            continue
+        which = (_step.id == start.step_id, text(allows(StepEvent.UNBLOCK, Actor.SERVER)))
+        ready = {"state": text(becomes(StepEvent.UNBLOCK)), "spec": dumps(start.spec), "ready_at": now()}
+        connection.execute(update(t.step_executions).where(*which).values(**ready))
+
+
+def _end(connection: Connection, change: m.Renewal) -> None:
+    """It may be over with that, when the last step that was left is skipped or marked as done."""
+    if change.ends is None:
+        return
+    ended = {"state": change.ends.value, "ended_at": now()}
+    connection.execute(update(t.executions).where(_execution.id == change.execution).values(**ended))
+    insert_event(connection, f"execution.{change.ends}", change.execution, None, {})
 
 
 def _microseconds(seconds: float | None) -> int | None:
@@ -157,8 +194,9 @@ def _insert_rows(connection: Connection, change: m.Renewal) -> None:
 def _count(connection: Connection, change: m.Renewal) -> None:
     which = (_progress.execution_id == change.execution, _progress.stage == bindparam("which"))
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("remaining", "failed", "carried")}
-    written = update(t.progress).where(*which)
-    written = written.values(**values, control=_progress.control + 1, missed=0, waits=None, opens_at=None)
+    if change.resumes:
+        values["missed"] = 0
+    written = update(t.progress).where(*which).values(**values, control=_progress.control + 1)
     rows = [
         {"which": stage, "new_remaining": remaining, "new_failed": failed, "new_carried": change.carried[stage]}
         for stage, (remaining, failed) in enumerate(change.counters)
@@ -167,7 +205,7 @@ def _count(connection: Connection, change: m.Renewal) -> None:
     if (waits := change.waits) is None or waits.pause is None:
         return
     until = None if isinstance(waits.pause, str) else now() + microseconds(waits.pause)
-    here = (_progress.execution_id == change.execution, _progress.stage == waits.stage)
+    here = (_progress.execution_id == change.execution, _progress.stage == waits.stage, _progress.waits.is_(None))
     connection.execute(update(t.progress).where(*here).values(waits=waits.waits, opens_at=until))
 
 

@@ -443,6 +443,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/execution.mark_done": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that a step that has ended badly on one host was done by hand, and go on with what waited for it.
+         * @description Say that a step that has ended badly on one host was done by hand, and go on with what waited for it.
+         *
+         *     It counts as succeeded, and has no outputs.
+         *
+         *     Raises: NotFound, Conflict (it has not ended, has ended well, or its turn is over), InvalidRequest (no reason).
+         */
+        post: operations["execution.mark_done"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/execution.matrix": {
         parameters: {
             query?: never;
@@ -538,6 +562,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/execution.retry_step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a step again that has ended badly on one host; what waited for it goes on when it ends well.
+         * @description Try a step again that has ended badly on one host; what waited for it goes on when it ends well.
+         *
+         *     What has failed elsewhere stays so. ``step`` is its name, ``host`` an agent's name or id.
+         *
+         *     Raises: NotFound, Conflict (it has not ended, has ended well, or its turn is over), InvalidRequest (no reason).
+         */
+        post: operations["execution.retry_step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/execution.show": {
         parameters: {
             query?: never;
@@ -554,6 +602,28 @@ export interface paths {
          *     Raises: NotFound.
          */
         post: operations["execution.show"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execution.skip_step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pass over a step that has ended badly on one host, and go on with what waited for it.
+         * @description Pass over a step that has ended badly on one host, and go on with what waited for it.
+         *
+         *     Raises: NotFound, Conflict (it has not ended, has ended well, or its turn is over), InvalidRequest (no reason).
+         */
+        post: operations["execution.skip_step"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1809,6 +1879,17 @@ export interface components {
              */
             step?: number | null;
         };
+        /** ExecutionMarkDoneIn */
+        ExecutionMarkDoneIn: {
+            /** Execution */
+            execution: string;
+            /** Host */
+            host: string;
+            /** Reason */
+            reason: string;
+            /** Step */
+            step: string;
+        };
         /**
          * ExecutionMatrix
          * @description An execution as hosts x steps, in compact columns.
@@ -2050,10 +2131,32 @@ export interface components {
              */
             what?: "rest" | "failed";
         };
+        /** ExecutionRetryStepIn */
+        ExecutionRetryStepIn: {
+            /** Execution */
+            execution: string;
+            /** Host */
+            host: string;
+            /** Reason */
+            reason: string;
+            /** Step */
+            step: string;
+        };
         /** ExecutionShowIn */
         ExecutionShowIn: {
             /** Execution */
             execution: string;
+        };
+        /** ExecutionSkipStepIn */
+        ExecutionSkipStepIn: {
+            /** Execution */
+            execution: string;
+            /** Host */
+            host: string;
+            /** Reason */
+            reason: string;
+            /** Step */
+            step: string;
         };
         /** ExecutionStartIn */
         ExecutionStartIn: {
@@ -4206,6 +4309,39 @@ export interface operations {
             503: components["responses"]["503"];
         };
     };
+    "execution.mark_done": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionMarkDoneIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionSummary"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
     "execution.matrix": {
         parameters: {
             query?: never;
@@ -4338,6 +4474,39 @@ export interface operations {
             503: components["responses"]["503"];
         };
     };
+    "execution.retry_step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionRetryStepIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionSummary"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
     "execution.show": {
         parameters: {
             query?: never;
@@ -4358,6 +4527,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExecutionDetail"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "execution.skip_step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionSkipStepIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionSummary"];
                 };
             };
             400: components["responses"]["400"];
