@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from plumber_core.app import Plumber
-from plumber_core.model.limits import Patience
 from plumber_core.model.task import Step
 from plumber_core.protocol.frames import STDOUT, encode_frame
 from plumber_core.protocol.messages import Cancel, Settled
@@ -257,89 +256,3 @@ async def test_an_agent_that_comes_back_without_its_memory_after_a_failover_has_
     await ScriptedAgent(plumber, agent.config).connect(install="another folder")
     step = await only_step(plumber, execution)
     assert (step.state, step.attempts[0].error) == ("lost", "state_lost")
-
-
-POOLED = Step(name="pooled", run="1", on="any 1 of role=web")
-
-
-async def _two_away(plumber: Plumber) -> list[ScriptedAgent]:
-    agents = [await ScriptedAgent.create(plumber, name, role="web") for name in ("a", "b")]
-    for agent in agents:
-        await agent.disconnect()
-    return agents
-
-
-async def _started_and_forgotten(plumber: Plumber, holder: ScriptedAgent) -> tuple[str, str]:
-    """Have an agent that is away again run a pool's step whose start the database has lost; return both ids."""
-    execution = await start(plumber, POOLED)
-    before = await remember(plumber)
-    await holder.connect()
-    attempt = (await holder.take()).attempt
-    assert await holder.start(attempt) == "go"
-    await holder.disconnect()
-    await go_back(plumber, before)
-    return execution, attempt
-
-
-async def test_a_pool_s_step_waits_for_the_others_who_may_hold_it(plumber: Plumber) -> None:
-    holder, other = await _two_away(plumber)
-    execution, attempt = await _started_and_forgotten(plumber, holder)
-    await other.connect()
-    assert other.inbox.empty() and await states(plumber, execution) == ["ready"]
-    await holder.connect()
-    step = await only_step(plumber, execution)
-    assert (step.state, step.host, [one.id for one in step.attempts]) == ("running", holder.config.id, [attempt])
-    await holder.report(attempt)
-    assert (await show(plumber, execution)).state == "succeeded"
-    assert other.inbox.empty()
-
-
-async def test_a_pool_s_step_goes_to_the_first_when_all_who_may_hold_it_have_said_that_they_do_not(
-    plumber: Plumber,
-) -> None:
-    agents = await _two_away(plumber)
-    await start(plumber, POOLED)
-    await go_back(plumber, await remember(plumber))
-    await agents[0].connect()
-    assert agents[0].inbox.empty()
-    await agents[1].connect()
-    assert (await agents[1].take()).spec.step == "pooled"
-
-
-@pytest.mark.parametrize("given_back", [False, True])
-async def test_a_claim_whose_start_was_forgotten_is_running_and_nobody_else_gets_it(
-    plumber: Plumber, given_back: bool
-) -> None:
-    """Found by the simulator: the claim, all that was left of it, was given back, and the step ran twice."""
-    holder, other = [await ScriptedAgent.create(plumber, name, role="web") for name in ("a", "b")]
-    await other.disconnect()
-    execution = await start(plumber, POOLED)
-    attempt = (await holder.take()).attempt
-    claimed = await remember(plumber)
-    assert await holder.start(attempt) == "go"
-    await holder.disconnect()
-    await go_back(plumber, claimed)
-    assert await states(plumber, execution) == ["claimed"]
-    if given_back:
-        term = await plumber._engine.store.mark_unreachable(plumber._engine.term, -1.0)
-        assert [step.state for step in term] == ["ready"]
-    await other.connect()
-    await holder.connect()
-    step = await only_step(plumber, execution)
-    assert (step.state, step.host, [one.id for one in step.attempts]) == ("running", holder.config.id, [attempt])
-    assert other.inbox.empty()
-    assert (await holder.report(attempt, b"out\n")).status == "recorded"
-    assert (await show(plumber, execution)).state == "succeeded"
-
-
-async def test_what_was_started_counts_more_than_what_another_has_only_claimed(plumber: Plumber) -> None:
-    holder, other = await _two_away(plumber)
-    execution, _ = await _started_and_forgotten(plumber, holder)
-    # So long after the failover that nobody is waited for any more.
-    plumber._engine.patience = Patience(lost_after=-(10**9))
-    await other.connect()
-    claimed = (await other.take()).attempt
-    await holder.connect()
-    assert await other.start(claimed) == "gone"
-    step = await only_step(plumber, execution)
-    assert (step.state, step.host) == ("running", holder.config.id)

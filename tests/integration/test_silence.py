@@ -147,6 +147,22 @@ async def _turn_back(plumber: Plumber, seconds: float) -> None:
     await plumber._store.database.write(work)
 
 
+async def test_leave_that_is_asked_for_late_comes_with_a_lease(plumber: Plumber) -> None:
+    """Found by the simulator: the step was given up a moment after its agent had been told that it may start."""
+    agent = await ScriptedAgent.create(plumber, "a")
+    await sweep(plumber._engine)
+    execution = await start(plumber, Step(name="one", run="1"))
+    attempt = (await agent.take()).attempt
+    await _turn_back(plumber, 3600.0)
+    assert await agent.start(attempt) == "go"
+    await notice_silence(plumber._engine)
+    assert await states(plumber, execution) == ["running"]
+    await _turn_back(plumber, 3600.0)
+    await notice_silence(plumber._engine)
+    assert await states(plumber, execution) == ["lost"]
+    assert await agent.start(attempt) == "gone"
+
+
 async def test_an_attempt_whose_timeout_is_long_over_is_lost_although_its_agent_is_there(plumber: Plumber) -> None:
     agent = await ScriptedAgent.create(plumber, "a")
     execution = await start(plumber, Step(name="one", run="1", timeout=60.0, lost_after=120.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Sequence
 
 from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.caches import ExecutionMemory
@@ -22,16 +22,17 @@ from plumber_core.reasons import because
 TRIES = 8
 
 
-async def adopt(engine: Engine, connection: Connection, held: Iterable[Held]) -> Adopted:
-    """Make the database know what an agent holds; see ``ports.AdoptionStore.adopt``.
+async def adopt(engine: Engine, connection: Connection, have: Sequence[Held], known: Container[str]) -> Adopted:
+    """Make the database know what an agent holds beside what is ``known``; see ``ports.AdoptionStore.adopt``.
 
     Raises:
         SessionOver: the session is not current any more.
     """
-    told = [found for one in held if (found := _told(one)) is not None]
+    told = [found for one in have if one.attempt not in known and (found := _told(one)) is not None]
     if not told:
         return Adopted()
-    adopter = Adopter(connection.agent_id, connection.session_hash, connection.boot_id)
+    running = frozenset(one.attempt for one in have if one.state in ("spawning", "running"))
+    adopter = Adopter(connection.agent_id, connection.session_hash, connection.boot_id, running)
     adopted = await engine.store.adopt(adopter, told)
     if adopted is None:
         raise SessionOver

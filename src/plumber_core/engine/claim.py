@@ -58,7 +58,8 @@ async def _claim_once(engine: Engine, connection: Connection) -> int:
         )
     except BaseException:
         # Perhaps they were handed out all the same.
-        connection.backlog = connection.doubtful = True
+        connection.backlog = True
+        connection.suspect()
         raise
     finally:
         connection.reserved -= wanted
@@ -89,7 +90,11 @@ async def deliver(engine: Engine, agent_id: str, cause: str) -> None:
         return
     doubtful, connection.doubtful = connection.doubtful, False
     silent: list[str] = []
-    for step, attempt in await _live_steps(engine, connection, doubtful=doubtful):
+    asked = monotonic()
+    live = await _live_steps(engine, connection, doubtful=doubtful)
+    if doubtful:
+        connection.prune({attempt.id for _, attempt in live}, asked)
+    for step, attempt in live:
         if doubtful and attempt.id not in connection.live and attempt.session == connection.session_hash:
             _ask_about(connection, step, attempt)
         elif step.state is StepState.CANCELLING and attempt.id in connection.live:

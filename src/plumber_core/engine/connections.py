@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from plumber_core.engine.clock import monotonic
@@ -55,6 +55,8 @@ class Connection:
     handed_at: float = 0.0
     outbox: asyncio.Queue[Delivery | None] = field(default_factory=asyncio.Queue)
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
+    heir: Connection | None = None
+    """Another connection of the same session: its greeting was heard twice. What was under way for this one is its."""
 
     def __post_init__(self) -> None:
         self.session_hash = secret_hash(self.session)
@@ -73,14 +75,30 @@ class Connection:
 
     def push(self, delivery: Delivery) -> None:
         """Send without waiting; a lost message loses nothing, the next renewal asks."""
-        self.outbox.put_nowait(delivery)
+        self.newest.outbox.put_nowait(delivery)
+
+    @property
+    def newest(self) -> Connection:
+        """The connection that the session has now."""
+        return self if self.heir is None else self.heir.newest
+
+    def inherit(self, older: Connection) -> None:
+        """Go on for an older connection; what has changed while the greeting was answered has to be looked up."""
+        older.heir, self.doubtful = self, True
+
+    def suspect(self) -> None:
+        """Note that something may have been handed out of which nobody here knows."""
+        self.newest.doubtful = True
 
     def hand(self, assignment: Assignment) -> None:
         """Note a committed assignment."""
+        if self.heir is not None:
+            return self.heir.hand(assignment)
         now = monotonic()
         self.live[assignment.attempt] = (assignment, now)
         self.handed_at = now
         self.turns[assignment.attempt] = now
+        return None
 
     def may_pass_on(self, attempt: str) -> bool:
         """Say whether the slot of an attempt that ends goes to its successor, past those that wait for one."""
@@ -90,11 +108,14 @@ class Connection:
 
     def pass_on(self, ended: str, assignment: Assignment) -> None:
         """Note that a committed assignment follows an attempt that ended, in its slot and its turn."""
+        if self.heir is not None:
+            return self.heir.pass_on(ended, assignment)
         began = self.turns.get(ended)
         self.done(ended)
         self.hand(assignment)
         if began is not None:
             self.turns[assignment.attempt] = began
+        return None
 
     def cancel(self, delivery: Delivery, attempt: str, *, kill: bool) -> None:
         """Push a cancel, once for each strength."""
@@ -105,9 +126,16 @@ class Connection:
 
     def done(self, attempt: str) -> None:
         """Give the slot of an ended attempt back."""
-        self.live.pop(attempt, None)
-        self.turns.pop(attempt, None)
-        self.cancelled.pop(attempt, None)
+        newest = self.newest
+        newest.live.pop(attempt, None)
+        newest.turns.pop(attempt, None)
+        newest.cancelled.pop(attempt, None)
+
+    def prune(self, live: Collection[str], asked: float) -> None:
+        """Give back the slots of attempts that were handed out before ``asked`` (monotonic) and are over."""
+        ended = [attempt for attempt, (_, handed) in self.live.items() if handed < asked and attempt not in live]
+        for attempt in ended:
+            self.done(attempt)
 
     def end(self) -> None:
         """End ``deliveries``."""
@@ -142,6 +170,8 @@ class Connections:
         """Put a new session in the place of an older one, which ends."""
         if (older := self._by_agent.get(connection.agent_id)) is not None:
             older.end()
+            if older.session == connection.session:
+                connection.inherit(older)
         self._by_agent[connection.agent_id] = connection
 
     def remove(self, connection: Connection) -> None:

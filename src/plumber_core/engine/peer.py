@@ -121,7 +121,7 @@ class EnginePeer:
         self._engine.spawn(deliver(self._engine, self._agent_id, "hello"), "deliver")
 
     async def start(self, message: Start) -> Permit:
-        """Answer by the attempt's row: a claimed one starts now; the short form's permit is repeated."""
+        """Answer by the attempt's row: a claimed one starts now; the short form's permit is given anew."""
         connection = self._current(message.session, message.epoch)
         found = await self._engine.store.step_of(message.attempt)
         self._current(message.session, connection.epoch)
@@ -129,13 +129,15 @@ class EnginePeer:
             return Permit("gone")
         step, attempt = found
         if step.state is StepState.CLAIMED:
-            return await self._start_claimed(connection, step)
+            return await self._give_leave(connection, step)
         if step.state is not StepState.RUNNING or step.cancel_requested:
             return Permit("gone")
-        return Permit("go" if attempt.session == connection.session_hash else "other")
+        if attempt.session != connection.session_hash:
+            return Permit("other")
+        return await self._give_leave(connection, step)
 
-    async def _start_claimed(self, connection: Connection, step: StepRow) -> Permit:
-        """Give the leave of the long form, once for each attempt; who has lost it proves that nothing ran."""
+    async def _give_leave(self, connection: Connection, step: StepRow) -> Permit:
+        """Have the database note that the step may start now; who has lost it proves that nothing ran."""
         attempt, session = step.attempt_id or "", connection.session_hash
         try:
             started = await self._engine.store.start(attempt, self._agent_id, session, connection.boot_id)

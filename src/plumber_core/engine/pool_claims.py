@@ -32,7 +32,8 @@ async def _claim_one(engine: Engine, connection: Connection) -> StepRow | None:
         return await engine.store.claim_pooled(claim, engine.patience.lost_after)
     except BaseException:
         # Perhaps it was claimed all the same.
-        connection.pooled = connection.doubtful = True
+        connection.pooled = True
+        connection.suspect()
         raise
     finally:
         connection.reserved -= 1

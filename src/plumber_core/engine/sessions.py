@@ -137,7 +137,7 @@ async def _welcome(
     have = {held.attempt for held in hello.have}
     # What is only claimed may have been started in commits that the database lost.
     known = {attempt.id for step, attempt in live if step.state is not StepState.CLAIMED}
-    adopted = await adopt(engine, connection, [held for held in hello.have if held.attempt not in known])
+    adopted = await adopt(engine, connection, hello.have, known)
     if adopted.executions:
         live = await engine.store.live_steps(row.id)
     await engine.store.mark_reachable(row.id, sorted(have))

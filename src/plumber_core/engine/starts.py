@@ -57,7 +57,7 @@ class Prepared:
     def suspect(self) -> None:
         """Nobody knows whether the write happened: look at what the database says, later."""
         for connection, _ in self.bound:
-            connection.doubtful = True
+            connection.suspect()
 
     def commit(self, engine: Engine, keep: Connection | None = None) -> Assignment | None:
         """The write happened: push. The first assignment for ``keep`` is returned instead, to ride on a reply."""

@@ -65,7 +65,7 @@ async def submit(engine: Engine, source: Callable[[bool], Awaitable[Source]], re
 
 
 async def _try(engine: Engine, source: Source, request: Request) -> str | None:
-    fleet = await engine.fleet.fresh_enough()
+    epoch, fleet = engine.epoch, await engine.fleet.fresh_enough()
     values = bind(source.task.params, request.parameters or {})
     plan = expand(source.task, values, fleet.agents, revision=source.revision)
     execution = new_id()
@@ -79,6 +79,7 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
         requested_by=request.requested_by,
         credential=request.credential,
         fleet_version=fleet.version,
+        epoch=epoch,
         starts=tuple(prepared.starts),
         current_revision=source.current,
         reason=request.reason,

@@ -13,11 +13,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Adopter:
-    """The agent that tells what it holds, in its current ``session`` (hash)."""
+    """The agent that tells what it holds, in its current ``session`` (hash), and which of it runs."""
 
     agent: str
     session: str
     boot_id: str
+    running: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,6 +306,8 @@ class NewExecution:
     credential: str | None
     fleet_version: int
     starts: tuple[Start, ...]
+    epoch: int | None = None
+    """The database's when this was decided: another one may have forgotten agents and pools."""
     current_revision: int | None = None
     """The task's newest revision when this was decided; None when an older one was asked for."""
     reason: str = ""

@@ -27,7 +27,11 @@ class PoolStore(Protocol):
         ...
 
     async def start(self, attempt: str, agent: str, session: str, boot_id: str) -> bool:
-        """Give the permit: claimed -> running, for the session that has claimed it while that is the current one."""
+        """Give the permit: claimed -> running, for the session that has claimed it while that is the current one.
+
+        Also to the session to which the step was handed out with a permit that came too late, while it is running as
+        far as the database knows: its lease counts from now.
+        """
         ...
 
     async def give_back_claims(self, agent: str, session: str) -> list[r.StepRow]:

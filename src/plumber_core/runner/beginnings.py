@@ -40,9 +40,14 @@ class Beginnings:
         return due
 
     def note(self, run: Running) -> None:
-        """Write down which process it is; a disk that refuses that loses nothing that is promised."""
+        """Write down which process it is; a disk that refuses that loses nothing that is promised.
+
+        It is durable soon: should the machine lose its power and the database its last commits, nobody else would know
+        that the command ever ran.
+        """
         try:
             self._book.write({"attempt": run.attempt, "kind": "started", "pid": run.pid, "ticks": run.ticks})
         except OSError:
             self._book.ledger.entries[run.attempt].state = "running"
+        self._book.sync_soon()
         crash_point("supervisor.started_written")

@@ -22,8 +22,6 @@ _READS = 8
 _LAST_READS = 64
 _LAST_ROOM = 4 * 1024 * 1024
 """Let into a full spool once the command ended: more than its pipes can hold."""
-_buffer = bytearray(MAX_FRAME)
-_view = memoryview(_buffer)
 
 
 class Custody:
@@ -53,6 +51,8 @@ class Custody:
         self._on_output, self._on_reaped, self._on_end = on_output, on_reaped, on_end
         self._clock, self._disk, self._processes = machine
         self.spares = Spares(folder, self._disk)
+        self._buffer = bytearray(MAX_FRAME)
+        self._view = memoryview(self._buffer)
 
     def prepare(self, attempt: str, command: dict[str, Any], cap: int) -> Running:
         """Make the files of an attempt; nothing runs yet.
@@ -112,7 +112,7 @@ class Custody:
             if run.log.full:
                 return self._stall(run)
             try:
-                count = self._processes.read(fd, _buffer)
+                count = self._processes.read(fd, self._buffer)
             except BlockingIOError:
                 return None
             if count == 0:
@@ -125,7 +125,7 @@ class Custody:
     def _store(self, run: Running, fd: int, count: int) -> None:
         run.last_output = now = self._clock.boottime()
         run.owed -= count
-        run.log.append(run.pipes[fd], int((now - run.started) * 1000), _view[:count])
+        run.log.append(run.pipes[fd], int((now - run.started) * 1000), self._view[:count])
         if count == _SMALL_PIPE:
             self._processes.widen(fd, _LARGE_PIPE)
         self._on_output(run)

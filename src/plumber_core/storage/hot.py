@@ -29,6 +29,7 @@ FROM {rows:events} WHERE {ok}"""
 SUBMIT = Script(
     guard=f"""
 SELECT 1 FROM meta WHERE meta.fleet_version = CAST(:fleet_version AS BIGINT)
+  AND meta.epoch = COALESCE(CAST(:epoch AS BIGINT), meta.epoch)
   AND (CAST(:credential AS TEXT) IS NULL OR EXISTS (
     SELECT 1 FROM credentials c WHERE c.secret_hash = :credential AND c.revoked_at IS NULL
       AND (c.expires_at IS NULL OR c.expires_at > plumber_now())))

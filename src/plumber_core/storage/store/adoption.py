@@ -9,9 +9,9 @@ from sqlalchemy import Connection, and_, exists, insert, or_, select, text, upda
 
 from plumber_core.model import forgotten as f
 from plumber_core.model import records as r
-from plumber_core.model.states import TERMINAL_STEP_STATES, WAITING_STEP_STATES, Actor, StepEvent, StepState
+from plumber_core.model.states import TERMINAL_STEP_STATES, WAITING_STEP_STATES, Actor, StepEvent, StepState, move_step
 from plumber_core.storage import tables as t
-from plumber_core.storage.guards import allows, becomes
+from plumber_core.storage.guards import FREED, allows, becomes
 from plumber_core.storage.store.agents import session_holds
 from plumber_core.storage.store.base import (
     StorePart,
@@ -108,16 +108,62 @@ def _adopt(connection: Connection, adopter: f.Adopter, held: Sequence[f.HeldAtte
             (_open_again if one.attempt in known else _insert_attempt)(connection, adopter, one)
             if step.state in TERMINAL_STEP_STATES:
                 ended.append(one.attempt)
-            elif step.agent_id != adopter.agent and step.state not in _UNSTARTED:
-                # Somebody else was given it after waiting for so long; what both do is told.
+            elif step.agent_id != adopter.agent and _given_since(connection, step, one):
+                # After waiting for so long; what both do is told.
                 continue
-            elif one.number > step.attempt_number or step.attempt_id is None or step.state is StepState.CLAIMED:
+            elif _is_newer(step, one) and _has_no_other_lane(connection, adopter, step, steps):
                 steps[step.id] = _make_current(connection, adopter, step, one)
     executions = frozenset(step.execution_id for step in steps.values() if step.agent_id == adopter.agent)
     for execution in sorted(executions):
         which = t.executions.c.id == execution
         connection.execute(update(t.executions).where(which).values(adopted=t.executions.c.adopted + 1))
     return f.Adopted(tuple(settled), tuple(ended), executions)
+
+
+def _is_newer(step: r.StepRow, one: f.HeldAttempt) -> bool:
+    return one.number > step.attempt_number or step.attempt_id is None or step.state is StepState.CLAIMED
+
+
+def _has_no_other_lane(
+    connection: Connection, adopter: f.Adopter, step: r.StepRow, steps: dict[str, r.StepRow]
+) -> bool:
+    """Take another lane of the same step from an agent, unless it still runs that: of a pool's lanes it has one.
+
+    It can only have been given this one after the other had been taken from it, in commits that were lost.
+    """
+    lane = (_step.execution_id == step.execution_id, _step.step == step.step, _step.round == step.round)
+    others = (*lane, _step.agent_id == adopter.agent, _step.id != step.id)
+    row = connection.execute(select(t.step_executions).where(*others).with_for_update()).first()
+    if row is None:
+        return True
+    other = step_row(row)
+    event = StepEvent.GIVE_BACK if other.state is StepState.CLAIMED else StepEvent.NEVER_RAN
+    took = move_step(other.state, event, Actor.AGENT, current=True, cancelled=other.cancel_requested)
+    if other.attempt_id in adopter.running or took is not StepState.READY:
+        return False
+    values = {"state": text(becomes(event)), "agent_id": text(FREED), "attempt_id": None, "started_at": None}
+    freed = update(t.step_executions).where(_step.id == other.id).values(**values, ready_at=now())
+    steps[other.id] = step_row(connection.execute(freed.returning(t.step_executions)).one())
+    unended = (_attempt.id == other.attempt_id, _attempt.ended_at.is_(None))
+    connection.execute(update(t.attempts).where(*unended).values(ended_at=now()))
+    data = {"step_execution": other.id, "step": other.step, "lane": other.lane, "attempt": other.attempt_id}
+    insert_event(connection, "step.ready", other.execution_id, adopter.agent, data)
+    return True
+
+
+def _given_since(connection: Connection, step: r.StepRow, one: f.HeldAttempt) -> bool:
+    """Say whether a step was handed to another agent of its pool since the database lost commits.
+
+    What was handed out before has ended in them when another attempt followed it. What an agent has told of has no
+    renewal to its name: nobody here has handed it out.
+    """
+    if step.state in _UNSTARTED:
+        return False
+    if one.number <= step.attempt_number:
+        return True
+    query = select(_attempt.beat, _attempt.epoch == select(t.meta.c.epoch).scalar_subquery())
+    beat, present = connection.execute(query.where(_attempt.id == step.attempt_id)).one()
+    return bool(beat and present)
 
 
 def _locked_steps(connection: Connection, held: Sequence[f.HeldAttempt]) -> dict[str, r.StepRow]:

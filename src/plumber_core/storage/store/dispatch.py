@@ -88,6 +88,7 @@ class DispatchPart(StorePart):
             "credential": new.credential,
             "state": state.value,
             "fleet_version": new.fleet_version,
+            "epoch": new.epoch,
             "stages": dumps(stages),
             "steps": dumps(steps),
             "starts": starts_json(new.starts),

@@ -74,20 +74,23 @@ class PoolPart(StorePart):
         which = (
             _step.attempt_id == attempt,
             _step.agent_id == agent,
-            text(allows(StepEvent.START, Actor.AGENT)),
             exists().where(_attempt.id == attempt, _attempt.session == session, _attempt.ended_at.is_(None)),
             exists().where(session_holds(agent, session), *able),
         )
-        values = {"state": text(becomes(StepEvent.START)), "started_at": now()}
+        claimed, leave = text(allows(StepEvent.START, Actor.AGENT)), text(becomes(StepEvent.START))
+        running = (_step.state == "running", _step.cancel_requested.is_(False))
+        started = update(t.step_executions).where(*which, claimed).values(state=leave, started_at=now())
+        # Who asks so late may have been silent for long: from now on it has a lease as anybody who starts.
+        again = update(t.step_executions).where(*which, *running).values(started_at=now())
 
         def work(connection: Connection) -> bool:
-            started = update(t.step_executions).where(*which).values(**values).returning(*_EVENT_OF)
-            row = connection.execute(started).first()
-            if row is None:
+            row = connection.execute(started.returning(*_EVENT_OF)).first()
+            if row is None and not connection.execute(again).rowcount:
                 return False
             fresh = {"started_at": now(), "boot_id": boot_id}
             connection.execute(update(t.attempts).where(_attempt.id == attempt).values(**fresh))
-            _tell(connection, "running", row)
+            if row is not None:
+                _tell(connection, "running", row)
             return True
 
         return await self.write("start", work)

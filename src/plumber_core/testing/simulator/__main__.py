@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from plumber_core.testing.simulator.faults import KINDS
@@ -56,7 +57,7 @@ def _say(text: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m plumber_core.testing.simulator", description=__doc__)
-    parser.add_argument("seeds", type=_range, help="such as 1..300, or one number")
+    parser.add_argument("seeds", type=_range, help="such as 1..300, or numbers: 4711,4712")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (as many as processors)")
     parser.add_argument("--without", type=_kinds, default=frozenset(), help=f"leave out: {', '.join(KINDS)}")
     parser.add_argument("--agents", type=int, default=_USUAL.agents)
@@ -71,9 +72,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _range(text: str) -> range:
-    first, _, last = text.partition("..")
-    return range(int(first), int(last or first) + 1)
+def _range(text: str) -> Sequence[int]:
+    first, dots, last = text.partition("..")
+    return range(int(first), int(last) + 1) if dots else [int(number) for number in text.split(",")]
 
 
 def _numbers(text: str) -> frozenset[int]:
@@ -84,7 +85,7 @@ def _kinds(text: str) -> frozenset[str]:
     return frozenset(filter(None, text.split(",")))
 
 
-def summary(seeds: range, results: list[Result], seconds: float) -> str:
+def summary(seeds: Sequence[int], results: list[Result], seconds: float) -> str:
     """Return the line for the record, its columns apart by tabs."""
     broken = Counter(result.broken for result in results if result.broken)
     columns = (

@@ -12,7 +12,7 @@ from plumber_core.errors import LinkBusy, Unavailable
 from plumber_core.runner.clock import Clock
 from plumber_core.runner.journal import read_contents
 from plumber_core.runner.launch import Launcher
-from plumber_core.runner.ledger import Ledger
+from plumber_core.runner.ledger import Entry, Ledger
 from plumber_core.runner.machine import Machine
 from plumber_core.runner.supervisor import Supervisor
 from plumber_core.runner.wire import JOURNAL_NAME
@@ -86,6 +86,12 @@ class SimulatedMachine:
         assert command.status is not None
         self.truth.ended(command.attempt, command.status)
 
+    @property
+    def stands(self) -> bool:
+        """Whether its supervisor stands still, while its commands go on."""
+        process = self.supervisor.process if self.supervisor is not None else None
+        return process is not None and process.alive and (process.frozen or process.inside)
+
     def boot_supervisor(self) -> None:
         """Start a supervisor unless one lives."""
         if self.supervisor is None or not self.supervisor.process.alive:
@@ -93,7 +99,7 @@ class SimulatedMachine:
 
     def crash(self) -> None:
         """Lose power and start again: everything that ran is gone, and so is what was not synced."""
-        promised = self.supervisor.promised if self.supervisor is not None else frozenset()
+        promised = dict(self.supervisor.promised) if self.supervisor is not None else {}
         if self.supervisor is not None:
             self.supervisor.process.kill()
         if self.link is not None:
@@ -106,15 +112,20 @@ class SimulatedMachine:
         self.clock.boot += 1
         self._check_promised(promised)
 
-    def _check_promised(self, promised: frozenset[str]) -> None:
-        """I4: an exit that its supervisor took for durable is on the disk."""
+    def _check_promised(self, promised: dict[str, str]) -> None:
+        """I4: what its supervisor took for durable, a start or an exit, is on the disk."""
         ledger = Ledger()
         for record in read_contents(self.disk.content(f"{FOLDER}/{JOURNAL_NAME}") or b"").records:
             ledger.apply(record)
-        for attempt in sorted(promised):
-            entry = ledger.entries.get(attempt)
-            if attempt not in ledger.tombstones and (entry is None or entry.state != "exited"):
-                self.truth.violated("I4", f"the exit of {attempt} was durable on {self.name}, and is gone")
+        for attempt, state in sorted(promised.items()):
+            if attempt not in ledger.tombstones and not _tells(ledger.entries.get(attempt), state):
+                self.truth.violated("I4", f"that {attempt} is {state} was durable on {self.name}, and is gone")
+        self.truth.remembers(self.name, ledger.knows)
+
+
+def _tells(entry: Entry | None, state: str) -> bool:
+    """Say whether a record is enough to know that a command has begun, or how it ended."""
+    return entry is not None and (state == "running" or entry.state == "exited" or entry.reaped is not None)
 
 
 class RunningSupervisor:
@@ -131,20 +142,14 @@ class RunningSupervisor:
         self._awake = False
         self.listener = Listener(machine.new_number())
         self._supervisor: Supervisor | None = None
+        self.promised: dict[str, str] = {}
+        """The attempts whose starts or exits are durable as far as it knows, with their states."""
         self.process.call_soon(self._begin)
 
     @property
     def listening(self) -> bool:
         """Whether a link could connect."""
         return self.process.alive and self._supervisor is not None
-
-    @property
-    def promised(self) -> frozenset[str]:
-        """The attempts whose exits are durable as far as it knows."""
-        if not self.listening or self._supervisor is None or self._supervisor._book.deadline() != float("inf"):
-            return frozenset()
-        entries = self._supervisor._book.ledger.entries
-        return frozenset(attempt for attempt, entry in entries.items() if entry.state == "exited")
 
     def _begin(self) -> None:
         machine = Machine(self.machine.clock, self.machine.disk, self._processes)
@@ -168,6 +173,7 @@ class RunningSupervisor:
         if not self._supervisor.turn():
             self.process.kill()
             return
+        self._note_promises(self._supervisor)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -178,6 +184,12 @@ class RunningSupervisor:
         if left < 1e9:
             context = self.process.context.copy()
             self._timer = self.machine.loop.call_later(max(0.0005, min(left, 30.0)), self._turn, context=context)
+
+    def _note_promises(self, supervisor: Supervisor) -> None:
+        """Between two turns, with no sync due, everything is durable; in the middle of one nothing is said of it."""
+        if supervisor._book.deadline() == float("inf"):
+            entries = supervisor._book.ledger.entries
+            self.promised = {a: entry.state for a, entry in entries.items() if entry.state in ("running", "exited")}
 
     def connect(self, link: Process, protocol: asyncio.Protocol) -> asyncio.Transport:
         """Connect a link's protocol."""

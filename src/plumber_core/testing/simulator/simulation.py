@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from plumber_core import crash, ids
+from plumber_core.engine import batches
 from plumber_core.engine import cancel as cancelling
 from plumber_core.engine.source import Source
 from plumber_core.engine.submit import Request, submit
@@ -37,6 +38,8 @@ DETECTED = 30.0
 """Virtual seconds after the healing within which a live copy of an agent must have been noticed."""
 SHARES = 5
 """An execution is submitted within such a share of the time of faults after the one before it."""
+GO_EVERY = 3.0
+"""Virtual seconds after which somebody looks for rollouts that wait for a word."""
 HEALED = PATIENCE.lost_after + 4 * PATIENCE.lease + 60.0 + 3 * max(LENGTHS)
 """Virtual seconds within which everything must have come to its end once nothing goes wrong any more."""
 
@@ -91,6 +94,7 @@ class Simulation:
         self.tokens: dict[str, str] = {}
         self.servers: list[SimulatedServer] = []
         self.agents: list[SimulatedAgent] = []
+        self.truth.stands = lambda name: any(a.machine.name == name and a.machine.stands for a in self.agents)
         self.submitted = 0
         self.chaos = Chaos(self)
 
@@ -149,6 +153,7 @@ class Simulation:
         for agent in self.agents:
             agent.boot()
         self.loop.call_later(1.0, self.chaos.tick)
+        self.loop.call_later(GO_EVERY, self._say_go)
         for number in range(self.plan.executions):
             chance = self.chance(f"execution {number}")
             await asyncio.sleep(chance.random() * self.plan.seconds / SHARES)
@@ -182,7 +187,7 @@ class Simulation:
 
     async def _submit(self, number: int, chance: random.Random) -> None:
         """Ask until one of the servers has taken it: an answer may be lost, so all tries have one request id."""
-        source = Source(tasks.draw(chance, self.plan.agents))
+        source = Source(tasks.draw(chance, self.plan.agents, self.chance(f"rollout {number}")))
 
         async def known(fresh: bool) -> Source:
             return source
@@ -207,10 +212,23 @@ class Simulation:
             for server in serving[:1]:
                 server.process.spawn(_cancel(server, execution, kill=chance.random() < 0.2))
 
+    def _say_go(self) -> None:
+        """An operator who looks now and then lets a rollout that waits for somebody go on."""
+        waiting = self.database.rows("SELECT execution_id FROM progress WHERE waits IS NOT NULL AND opens_at IS NULL")
+        for server in [server for server in self.servers if server.serving][:1]:
+            for (execution,) in waiting:
+                server.process.spawn(_go(server, execution))
+        self.loop.call_later(GO_EVERY, self._say_go)
+
     def _end(self) -> None:
         """Let go of everything at once, whatever still waits."""
         self.database.away = True
         self.loop.wind_up()
+
+
+async def _go(server: SimulatedServer, execution: str) -> None:
+    with contextlib.suppress(PlumberError, Conflict, NotFound):
+        await batches.go(server.engine, execution, None, {"by": "operator"})
 
 
 async def _cancel(server: SimulatedServer, execution: str, *, kill: bool) -> None:

@@ -19,6 +19,8 @@ MODES: dict[str, dict[str, Any]] = {
     "careful": {"retry": {"attempts": 3, "delay": 1, "on": ["lost"]}, "stop_after": STOP_AFTER},
 }
 """What steps allow, by the word in their names: only ``careless`` ones may run twice at the same time."""
+ROLLOUTS = 0.3
+"""The share of tasks that have a block rolled out in batches."""
 
 
 class Shape(NamedTuple):
@@ -37,17 +39,44 @@ class Shape(NamedTuple):
         pool = f"any{''.join(map(str, self.agents))}-" if self.any_of else ""
         return f"{pool}{self.mode}"
 
-    @property
-    def on(self) -> str | list[str]:
-        """Its target."""
+    def written(self, number: int | str) -> dict[str, Any]:
+        """Return it as a task has it."""
         names = [f"a{number}" for number in self.agents]
-        return f"any {self.any_of} of {' or '.join(names)}" if self.any_of else names
+        on: str | list[str] = f"any {self.any_of} of {' or '.join(names)}" if self.any_of else names
+        inside = {"name": f"step-{number}-{self.name}", "run": "play", "grace": 1, "on_failure": self.on_failure}
+        more = {"timeout": self.limit, "lost_after": self.lost_after, "on": on if names else None}
+        return inside | MODES[self.mode] | {key: value for key, value in more.items() if value is not None}
 
 
-def draw(chance: random.Random, agents: int) -> Task:
-    """Draw a task: its shape is one of a few, so that each is parsed once."""
-    steps = tuple(_draw_step(chance, agents) for _ in range(chance.choice((1, 2, 3))))
-    return _task(steps, chance.choice((None, None, None, 25.0)), chance.choice((None, None, None, 10.0)))
+class Block(NamedTuple):
+    """A block of steps and how it is rolled out. ``gate`` is the mode of its gate, "" without one."""
+
+    agents: tuple[int, ...]
+    steps: tuple[Shape, ...]
+    batches: tuple[str | int, ...]
+    max_failures: int
+    pause: float | str | None
+    gate: str
+
+    def written(self, number: int) -> dict[str, Any]:
+        """Return it as a task has it."""
+        rollout: dict[str, Any] = {"batches": list(self.batches), "max_failures": self.max_failures}
+        if self.pause is not None:
+            rollout["pause"] = self.pause
+        if self.gate:
+            rollout["gate"] = {"name": f"gate-{number}-{self.gate}", "run": "play", "grace": 1} | MODES[self.gate]
+        steps = [shape.written(f"{number}{place}") for place, shape in enumerate(self.steps)]
+        on = [f"a{agent}" for agent in self.agents]
+        return {"name": f"block-{number}", "on": on, "steps": steps, "rollout": rollout}
+
+
+def draw(chance: random.Random, agents: int, rollouts: random.Random) -> Task:
+    """Draw a task: its shape is one of a few, so that each is parsed once. Blocks have a source of their own."""
+    steps: list[Shape | Block] = [_draw_step(chance, agents) for _ in range(chance.choice((1, 2, 3)))]
+    limits = chance.choice((None, None, None, 25.0)), chance.choice((None, None, None, 10.0))
+    if rollouts.random() < ROLLOUTS:
+        steps.insert(rollouts.randrange(len(steps) + 1), _draw_block(rollouts, agents))
+    return _task(tuple(steps), *limits)
 
 
 def _draw_step(chance: random.Random, agents: int) -> Shape:
@@ -59,15 +88,17 @@ def _draw_step(chance: random.Random, agents: int) -> Shape:
     return Shape(hosts, min(any_of, len(hosts)), chance.choice(("stop", "stop", "continue")), limit, mode, lost_after)
 
 
+def _draw_block(chance: random.Random, agents: int) -> Block:
+    hosts = tuple(range(min(agents, chance.choice((2, USUAL, USUAL)))))
+    steps = tuple(_draw_step(chance, agents)._replace(agents=(), any_of=0) for _ in range(chance.choice((1, 2))))
+    batches = chance.choice(((1,), (1, "100%"), (1, "100%"), ("50%",)))
+    pause = chance.choice((None, None, 2.0, "manual"))
+    return Block(hosts, steps, batches, chance.choice((0, 1)), pause, chance.choice(("", "", "once", "again")))
+
+
 @functools.lru_cache(maxsize=10000)
-def _task(steps: tuple[Shape, ...], timeout: float | None, queue_timeout: float | None) -> Task:
-    written = []
-    for number, shape in enumerate(steps):
-        step = {"name": f"step-{number}-{shape.name}", "run": "play", "on": shape.on, "on_failure": shape.on_failure}
-        more = {"timeout": shape.limit, "lost_after": shape.lost_after}
-        written.append(
-            step | {"grace": 1} | MODES[shape.mode] | {key: value for key, value in more.items() if value is not None}
-        )
+def _task(steps: tuple[Shape | Block, ...], timeout: float | None, queue_timeout: float | None) -> Task:
+    written = [step.written(number) for number, step in enumerate(steps)]
     whole = {"timeout": timeout, "queue_timeout": queue_timeout}
     limits = {key: value for key, value in whole.items() if value is not None}
     return task_from_definition({"name": "simulated", "steps": written, **limits})

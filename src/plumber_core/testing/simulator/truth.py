@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,8 @@ class Run:
     ended: float | None = None
     crashed: bool = False
     """Whether its machine has lost power since: output that was not synced may be gone."""
+    forgotten: bool = False
+    """Whether its machine lost power before its start was on the disk, which remembers nothing of it."""
 
 
 @dataclass
@@ -53,6 +56,8 @@ class Truth:
     runs: dict[str, Run] = field(default_factory=dict)
     by_step: dict[str, list[Run]] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
+    stands: Callable[[str], bool] = lambda machine: False
+    """Whether a machine's supervisor stands still: it cannot end what it should, one of the product's limits."""
 
     def chance_of(self, attempt: str) -> random.Random:
         """Return the chance that decides what the command of an attempt does."""
@@ -77,8 +82,8 @@ class Truth:
         before.append(run)
 
     def _check_again(self, attempt: str, machine: str, step: str, before: list[Run]) -> None:
-        running, mode = [run for run in before if run.ended is None], mode_of(step)
-        if members_of(step) and self._given_up(before):
+        running, mode = [run for run in before if run.ended is None and not self.stands(run.machine)], mode_of(step)
+        if (members_of(step) and self._given_up(before)) or self._unknown(before):
             return
         if before and mode == "once":
             self.violated("I2", f"a step that allows one is executed again, on {machine} as {attempt}; before {before}")
@@ -89,6 +94,11 @@ class Truth:
         """After a failover a pool's other members are waited for, but not for ever: one of the product's limits."""
         waited = self.loop.time() >= self.database.reborn_at + PATIENCE.lost_after
         return bool(self.database.rolled_back) and waited and any(run.began < self.database.reborn_at for run in before)
+
+    def _unknown(self, before: list[Run]) -> bool:
+        """Nobody knows of a start that neither the disk of its machine nor a failover has kept: a limit, too."""
+        since = self.database.reborn_at if self.database.rolled_back else -1.0
+        return any(run.forgotten and run.began <= since for run in before)
 
     def _check_member(self, ref: AttemptRef, attempt: str, machine: str, members: str) -> None:
         """A step of a pool runs on members only, and its lanes not on the same one at a time."""
@@ -127,6 +137,11 @@ class Truth:
         """A machine loses power."""
         for run in self.runs.values():
             run.crashed = run.crashed or run.machine == machine
+
+    def remembers(self, machine: str, knows: Callable[[str], bool]) -> None:
+        """A machine is there again after a loss of power, and its journal knows these attempts."""
+        for run in self.runs.values():
+            run.forgotten = run.forgotten or (run.machine == machine and not knows(run.attempt))
 
     def code_of(self, run: Run) -> tuple[int | None, int | None]:
         """Return (exit code, signal) of a command that ended."""
