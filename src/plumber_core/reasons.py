@@ -47,6 +47,7 @@ REASONS: Mapping[str, LiteralString] = {
     "connections_busy": "every database connection is busy",
     "database_away": "the database went away while the execution was written",
     "database_closed": "the database is closed",
+    "does_not_fit": "does not fit what is expected ({detail})",
     "empty": "it is empty",
     "empty_name": "a name is empty",
     "expect_amount": "a number of hosts or a share such as 2%",

@@ -57,6 +57,7 @@ RULES: Mapping[str, LiteralString] = {
     "no_command": "Step {step} does nothing: give it run or uses.",
     "unknown_executor": "Neither this server nor an agent knows a type of step {kind}.",
     "unknown_with": "{kind} has no parameter {key}.",
+    "bad_with": "{key} of {kind} {reason}.",
     "missing_with": "{kind} needs {key}: give it in with.",
     "unknown_channel": "There is no channel {name} to notify: the server's settings name them.",
     "two_commands": "Step {step} has both run and uses: keep one.",

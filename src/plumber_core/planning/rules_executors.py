@@ -1,4 +1,4 @@
-"""What steps use must exist, and get the parameters that it has."""
+"""What steps use must exist, and get the parameters that it has, with values that fit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from plumber_core.planning.blocks import Place, places
 from plumber_core.planning.problems import Report, nearest
+from plumber_core.planning.rules_values import value_problems
 
 Kinds = Mapping[str, Mapping[str, Any]]
 """Type of step -> JSON Schema of its parameters."""
@@ -28,12 +29,19 @@ def _check_parameters(place: Place, kind: str, schema: Mapping[str, Any], report
     given = place.step.get("with", {})
     if not isinstance(given, dict):
         return
-    known = schema.get("properties", {})
+    # What an agent announces may be anything.
+    known, required = schema.get("properties"), schema.get("required")
+    if not isinstance(known, dict) and known is not None:
+        return
+    known = known or {}
     if not schema.get("additionalProperties"):
         for key in given:
             if key not in known:
                 path = (*place.path, "with", key)
                 report.add("unknown_with", path, at_key=True, kind=kind, key=key, nearest=nearest(str(key), known))
-    for key in schema.get("required", ()):
+    for key in required if isinstance(required, list) else ():
         if key not in given:
             report.add("missing_with", (*place.path, "uses"), kind=kind, key=key)
+    for path, reason in value_problems(schema, given):
+        key = ".".join(str(part) for part in path)
+        report.add("bad_with", (*place.path, "with", *path), kind=kind, key=key, reason=reason)

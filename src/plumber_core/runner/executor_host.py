@@ -73,7 +73,7 @@ def _run(kind: str, request: Mapping[str, Any]) -> int:
         return _complain(f"uses: {kind} is not installed here; see `executor_host --describe`", NOT_FOUND)
     params = load_params(executor, request.get("params", {}))
     if (command := executor.command(params)) is not None:
-        return start_command(command, request.get("stdin"))
+        return start_command(command, request.get("stdin") if command.stdin is None else command.stdin)
     return _run_here(executor, params)
 
 

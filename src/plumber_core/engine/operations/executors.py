@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
+from typing import Any
 
 from plumber_core.engine.operations.base import Desk, Noun
 from plumber_core.model.overviews import ExecutorView
@@ -14,11 +16,10 @@ class ExecutorOperations(Noun):
 
     async def list(self) -> builtins.list[ExecutorView]:
         await self.desk.allow("executor:list")
+        schemas, own = await asyncio.to_thread(_own_schemas, self.desk), self.desk.plugins.executors
         found = {
-            kind: ExecutorView(
-                kind=kind, summary=executor.describe(), params=executor.Params.model_json_schema(), agents=0, here=True
-            )
-            for kind, executor in self.desk.plugins.executors.items()
+            kind: ExecutorView(kind=kind, summary=own[kind].describe(), params=params, agents=0, here=True)
+            for kind, params in schemas.items()
         }
         _, agents = await self.store.list_agents()
         for announced in (one for agent in agents for one in agent.executors):
@@ -40,4 +41,9 @@ async def known_kinds(desk: Desk) -> Kinds:
     await fleet.refresh()
     announced = (one for agent in fleet.rows.values() for one in agent.executors)
     theirs = {str(one.get("kind", "")): one.get("schema") or {} for one in announced}
-    return theirs | {kind: executor.Params.model_json_schema() for kind, executor in desk.plugins.executors.items()}
+    return theirs | await asyncio.to_thread(_own_schemas, desk)
+
+
+def _own_schemas(desk: Desk) -> dict[str, dict[str, Any]]:
+    """A program may have to be asked for its schema, which others must not wait for."""
+    return {kind: executor.Params.model_json_schema() for kind, executor in desk.plugins.executors.items()}

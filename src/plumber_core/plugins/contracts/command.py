@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Command:
     """What to start: ``argv``, then the path of a file holding ``script`` if there is one, then
-    ``arguments``.
+    ``arguments``. ``stdin`` is what it finds on its standard input; None leaves it what the step gives.
 
     Whoever starts the command writes the script to a private file that lives as long as the attempt.
     """
@@ -17,6 +17,7 @@ class Command:
     argv: tuple[str, ...]
     script: str | None = None
     arguments: tuple[str, ...] = ()
+    stdin: str | None = None
 
     def resolve(self, script_path: str | None = None) -> Sequence[str]:
         """Return the whole argument vector.
