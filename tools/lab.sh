@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs what tests of faults use: network namespaces, packet filters, system call injection, another clock.
+# Installs what tests use: network namespaces, packet filters, system call injection, another clock, an LDAP server.
 # Without root, or where it cannot be installed, those tests are skipped and say so.
 set -eu
 
 missing() {
-	for pair in ip:iproute2 tc:iproute2 ss:iproute2 nft:nftables strace:strace faketime:faketime flock:util-linux openssl:openssl; do
+	for pair in ip:iproute2 tc:iproute2 ss:iproute2 nft:nftables strace:strace faketime:faketime flock:util-linux openssl:openssl slapd:slapd; do
 		PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair##*:}"
 	done | sort -u
 }

@@ -39,7 +39,8 @@ def check_declared(app: Litestar) -> None:
         ]
         for handler in handlers:
             if not _is_automatic(handler) and handler.opt.get("access") not in ("public", "person", "agent"):
-                raise StartupError(reason=f"route {route.path} does not declare who may call it")
+                hint = "give its handler opt={'access': 'person'}"
+                raise StartupError(reason=f"route {route.path} does not declare who may call it: {hint}")
 
 
 def _is_automatic(handler: BaseRouteHandler) -> bool:

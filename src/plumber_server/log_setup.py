@@ -25,7 +25,8 @@ def configure(*, debug: bool) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.INFO if debug else logging.WARNING)
-    for name in ("asyncio", "sqlalchemy", "alembic"):
+    # httpx would log every address that notifications go to, and those of chats are secrets.
+    for name in ("asyncio", "sqlalchemy", "alembic", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
 

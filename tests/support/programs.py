@@ -103,13 +103,15 @@ def _wait_until_healthy(server: RunningServer) -> None:
     wait_until_sync(healthy, 120, "plumber-server to be healthy")
 
 
-def launch_server(processes: Processes, database_url: str, *, name: str = "server", **env: str) -> RunningServer:
-    """Start a server on a free port, wait until it is healthy, and log in."""
+def launch_server(
+    processes: Processes, database_url: str, *, name: str = "server", programs: Path = PROGRAMS, **env: str
+) -> RunningServer:
+    """Start a server on a free port, wait until it is healthy, and log in; ``programs`` is where it is installed."""
     port = free_port()
     settings = {"DATABASE_URL": database_url, "SERVER_PORT": str(port), "PLUMBER_ADMIN_PASSWORD": PASSWORD}
 
     def start(**more: str) -> Process:
-        return processes.start(name, [PROGRAMS / "plumber-server"], **{**settings, **env, **more})
+        return processes.start(name, [programs / "plumber-server"], **{**settings, **env, **more})
 
     server = RunningServer(f"http://127.0.0.1:{port}", database_url, start, start())
     _wait_until_healthy(server)

@@ -44,7 +44,8 @@ class Identities:
         if row is None or row.kind not in ("session", "token"):
             return None
         kind: Literal["session", "api"] = "session" if row.kind == "session" else "api"
-        return TokenRecord(row.id, kind, row.name, row.owner, row.username)
+        # People whom another authenticator knows have sessions, but no account here.
+        return TokenRecord(row.id, kind, row.name, row.owner, row.username or row.name)
 
 
 @dataclass

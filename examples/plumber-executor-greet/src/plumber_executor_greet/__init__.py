@@ -58,7 +58,7 @@ def register_routes(ctx: PluginContext) -> Iterable[ControllerRouterHandler]:
 
     greeting = ctx.settings(Settings).greeting
 
-    @get("/greet/{name:str}", media_type=MediaType.TEXT, sync_to_thread=False)
+    @get("/greet/{name:str}", opt={"access": "public"}, media_type=MediaType.TEXT, sync_to_thread=False)
     def greet_route(name: str) -> str:
         return f"{greeting}, {name}!"
 

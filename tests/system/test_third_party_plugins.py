@@ -1,4 +1,4 @@
-"""A third party's plugin, from its wheel: installed beside Plumber's own wheel in a fresh environment, it is there."""
+"""Third parties' plugins, from their wheels: installed beside Plumber's own wheel in a fresh environment, they work."""
 
 from __future__ import annotations
 
@@ -8,17 +8,39 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.http_receiver import receiving
 from support.processes import Processes
-from support.programs import launch_server, wait_until_online, write_agent_json
+from support.programs import CallFailed, RunningServer, launch_server, wait_until_online, write_agent_json
+from support.slapd import SLAPD, slapd
 from support.waiting import wait_until_sync
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples" / "plumber-executor-greet"
+EXAMPLES = ROOT / "examples"
+EXAMPLE, MATTERMOST, LDAP = (
+    EXAMPLES / name for name in ("plumber-executor-greet", "plumber-notifier-mattermost", "plumber-auth-ldap")
+)
+SETTINGS = """
+[notifications]
+failure = ["ops"]
+
+[plugins]
+order.authenticators = ["token", "password", "ldap"]
+
+[plugins.mattermost.channels.ops]
+server = "{chat}"
+token = "bot-token"
+channel_id = "c1"
+
+[plugins.ldap]
+server = "{directory}"
+may = {{operators = ["*"], viewers = ["*:list"]}}
+"""
 
 
 class Installation:
@@ -71,8 +93,8 @@ def wheel(project: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    folders = [tmp_path_factory.mktemp(name) for name in ("plumber", "greet")]
-    wheels = [wheel(project, folder) for project, folder in zip((ROOT, EXAMPLE), folders, strict=True)]
+    projects = (ROOT, EXAMPLE, MATTERMOST, LDAP)
+    wheels = [wheel(project, tmp_path_factory.mktemp(project.name)) for project in projects]
     made = Installation(tmp_path_factory.mktemp("fresh") / "venv")
     made.install(*wheels)
     return made
@@ -99,12 +121,43 @@ def test_runs(installed: Installation, tmp_path: Path) -> None:
     assert json.loads(output.read_text()) == {"greeting": "Hello, Ada!"}
 
 
-def test_a_real_agent_announces_it_and_runs_it(installed: Installation, processes: Processes, sqlite_url: str) -> None:
-    server = launch_server(processes, sqlite_url)
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if SLAPD is None:
+        pytest.skip("slapd is not installed: apt-get install slapd")
+    with slapd(tmp_path_factory.mktemp("directory")) as url:
+        yield url
+
+
+def test_a_real_server_and_a_real_agent_use_all_of_them(
+    installed: Installation, processes: Processes, sqlite_url: str, directory: str
+) -> None:
+    settings = processes.folder / "plumber.toml"
+    with receiving() as chat:
+        chat.answers["/api/v4/posts"] = (201, b"{}")
+        settings.write_text(SETTINGS.format(chat=chat.url, directory=directory))
+        programs = installed.folder / "bin"
+        server = launch_server(processes, sqlite_url, programs=programs, PLUMBER_CONFIG=str(settings))
+        assert _greeted(server, processes, programs) == {"greeting": "Hello, Ada!"}
+        assert server.call("notification.test", channel="ops")["state"] == "sent"
+        server.token = server.call("session.login", username="eve", password="only-looks-on")["token"]
+        assert server.call("task.list")["items"] == []
+        with pytest.raises(CallFailed, match="forbidden"):
+            server.call("execution.start", source="{name: t, on: greeter, steps: [{name: f, run: exit 3}]}")
+        server.token = server.call("session.login", username="ada", password="lovelace-1815")["token"]
+        begun = server.call("execution.start", source="{name: t, on: greeter, steps: [{name: f, run: exit 3}]}")
+        assert begun["requested_by"] == "ada"
+        wait_until_sync(lambda: len(chat.got) == 2, 30, "the failure to be told")
+    assert chat.url not in server.process.output(), "addresses of chats are secrets"
+    assert "**t failed**" in json.loads(chat.got[1].body)["message"]
+    assert chat.got[1].headers["authorization"] == "Bearer bot-token"
+
+
+def _greeted(server: RunningServer, processes: Processes, programs: Path) -> dict[str, str]:
     config = processes.folder / "agent.json"
     write_agent_json(config, server.call("agent.create", name="greeter")["config"], server.url)
     state = processes.folder / "state"
-    processes.start("greeter", [installed.folder / "bin" / "plumber-agent", "--config", config, "--state-dir", state])
+    processes.start("greeter", [programs / "plumber-agent", "--config", config, "--state-dir", state])
     wait_until_online(server, "greeter")
     wait_until_sync(lambda: "greet" in server.call("agent.show", agent="greeter")["executors"], 30)
     source = "{name: t, on: greeter, steps: [{name: g, uses: greet, with: {name: Ada}}]}"
@@ -116,7 +169,8 @@ def test_a_real_agent_announces_it_and_runs_it(installed: Installation, processe
 
     detail = wait_until_sync(ended, 30)
     assert detail["state"] == "succeeded", detail
-    assert detail["steps"][0]["attempts"][0]["outputs"] == {"greeting": "Hello, Ada!"}
+    outputs: dict[str, str] = detail["steps"][0]["attempts"][0]["outputs"]
+    return outputs
 
 
 def test_is_gone_when_disabled(installed: Installation) -> None:
@@ -124,9 +178,17 @@ def test_is_gone_when_disabled(installed: Installation) -> None:
     installed.host("greet", stdin='{"params": {"name": "Ada"}}', code=127, PLUMBER_DISABLE_PLUGINS="greet")
 
 
-def test_its_own_tests_pass_on_the_wheel(installed: Installation) -> None:
-    printed = installed.run("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-q", EXAMPLE / "tests")
-    assert "8 passed, 1 skipped" in printed
+@pytest.mark.parametrize(
+    ("project", "passed"),
+    [(EXAMPLE, "8 passed, 1 skipped"), (MATTERMOST, "9 passed"), (LDAP, "74 passed")],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_its_own_tests_pass_on_the_wheel(
+    installed: Installation, project: Path, passed: str, request: pytest.FixtureRequest
+) -> None:
+    env = {"LDAP_URL": request.getfixturevalue("directory")} if project is LDAP else {}
+    command = ("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-q", project / "tests")
+    assert passed in installed.run(*command, **env)
 
 
 def test_its_command_is_one_of_plumbers(installed: Installation) -> None:
