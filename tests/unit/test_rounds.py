@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from plumber_core.errors import Conflict
 from plumber_core.model.plan import Plan, PlanStep, Stage
 from plumber_core.model.records import Progress
-from plumber_core.model.rounds import Cell, Laid, Place, Wish
+from plumber_core.model.rounds import Cell, Deed, Laid, Place, Wish
 from plumber_core.model.states import ExecutionState, StepState
 from plumber_core.model.task import Task
+from plumber_core.planning.by_hand import handle
 from plumber_core.planning.catch_up import catch_up
 from plumber_core.planning.rounds import is_well, lay, left_out, standing, touched, unknown, warnings
 from support.planned_world import BAD, S, World, planned, tasks
 
+DEEDS: list[Deed] = ["retry", "skip", "done"]
 PLAN = Plan(
     "t",
     None,
@@ -88,6 +90,7 @@ class Renewed(World):
     laid: Laid = field(default_factory=Laid)
     passed: set[Place] = field(default_factory=set)
     seen: dict[Place, StepState] = field(default_factory=dict)
+    resumes: bool = False
 
     def cell(self, place: Place) -> Cell:
         step, lane = place
@@ -122,11 +125,30 @@ class Renewed(World):
         for place in self.laid.passed:
             self.cells[place] = S.SKIPPED
         self.renewed, self.ended, self.order, self.halted_at = True, None, [], None
+        self.resumes = True
         for number, (remaining, failed) in enumerate(found.counters):
             waits = "manual" if found.waits == number else None
             self.counters[number] = Progress(number, remaining, failed, 0, found.carried[number], waits)
         assert found.skips == [] and found.execution is None
         self._start(tuple(sorted(found.starts)))
+
+    def take_in_hand(self, place: Place, deed: Deed) -> frozenset[Place]:
+        handled = handle(self.plan, self.whole(), place, deed, resumed=0, running=False)
+        for one, by_hand in handled.passed.items():
+            self.cells[one] = S.SKIPPED if by_hand == "skip" else S.SUCCEEDED
+            self.passed.add(one)
+        if not handled.goes_on:
+            return frozenset()
+        for one in handled.anew:
+            self.cells[one] = S.BLOCKED
+            self.passed.discard(one)
+        self.laid, self.renewed, self.ended, self.order = Laid(handled.anew), True, handled.found.execution, []
+        for number, (remaining, failed) in enumerate(handled.found.counters):
+            waits = "manual" if handled.found.waits == number else None
+            carried = handled.found.carried[number]
+            self.counters[number] = Progress(number, remaining, failed, 0, carried, waits)
+        self._start(tuple(sorted(handled.found.starts)))
+        return handled.anew
 
     def _later(self, place: Place) -> Mapping[int, StepState] | None:
         if not self.renewed:
@@ -134,7 +156,11 @@ class Renewed(World):
         step, lane = place
         chain = self.plan.stages[self.plan.stage_of(step, lane)].chain
         behind = chain[chain.index(step) + 1 :]
-        return {one: self.cells[one, lane] if (one, lane) in self.laid.anew else S.SUCCEEDED for one in behind}
+        return {one: self._as_seen((one, lane)) for one in behind}
+
+    def _as_seen(self, place: Place) -> StepState:
+        by_hand = place in self.passed or (place not in self.laid.anew and self.resumes)
+        return S.SUCCEEDED if by_hand else self.cells[place]
 
 
 @st.composite

@@ -8,12 +8,13 @@ from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.caches import ExecutionMemory
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
+from plumber_core.engine.left import left_out_steps
 from plumber_core.engine.starts import Prepared, first_rows, render, stored_rows
 from plumber_core.errors import InvalidRequest, NotFound, Unavailable
 from plumber_core.model.forgotten import Adopted, Adopter, HeldAttempt, Settlement
 from plumber_core.model.inert import inert
 from plumber_core.model.records import Opening
-from plumber_core.model.states import StepState
+from plumber_core.model.states import ExecutionState, StepState
 from plumber_core.planning.catch_up import CaughtUp, Cells, catch_up
 from plumber_core.protocol.messages import Held
 from plumber_core.protocol.peer import SessionOver
@@ -67,6 +68,8 @@ async def settle(engine: Engine, execution: str) -> None:
         except InvalidRequest:
             starts = []
             found = _cannot_start(memory, standing.cells, found.starts)
+        if found.execution is ExecutionState.SUCCEEDED and await left_out_steps(engine, memory):
+            found.execution = ExecutionState.FAILED
         change = Settlement(
             execution,
             standing.controls,

@@ -57,10 +57,14 @@ async def at_the_end(
     engine: Engine, memory: ExecutionMemory, move: Advance, problem: dict[str, Any] | None
 ) -> tuple[Advance, dict[str, Any] | None]:
     """An execution that was resumed in part has succeeded only when nothing was left out that has not."""
-    if move.execution is not ExecutionState.SUCCEEDED or not memory.resumed:
-        return move, problem
-    rows = await engine.store.left_out(memory.id, memory.resumed)
-    steps = sum(count for step, state, count in rows if not is_well(memory.plan, step, Cell(state, "")))
-    if not steps:
+    if move.execution is not ExecutionState.SUCCEEDED or not (steps := await left_out_steps(engine, memory)):
         return move, problem
     return replace(move, execution=ExecutionState.FAILED), {"code": LeftOut.code, "arguments": {"steps": steps}}
+
+
+async def left_out_steps(engine: Engine, memory: ExecutionMemory) -> int:
+    """Count what the last resume left as it was although it had not ended well."""
+    if not memory.resumed:
+        return 0
+    rows = await engine.store.left_out(memory.id, memory.resumed)
+    return sum(count for step, state, count in rows if not is_well(memory.plan, step, Cell(state, "")))

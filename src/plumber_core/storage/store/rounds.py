@@ -123,7 +123,8 @@ def _go_on(connection: Connection, change: m.Renewal) -> bool:
     which = (_execution.id == change.execution, _execution.state.in_(states), _execution.round == change.round - 1)
     values: dict[str, Any] = {"round": change.round}
     if change.resumes:
-        values |= {"resumed": change.round, "warnings": change.warnings}
+        # Everything has ended and is counted anew: whatever was told out of turn is settled.
+        values |= {"resumed": change.round, "warnings": change.warnings, "adopted": 0}
     if change.goes_on and ExecutionState.RUNNING not in change.states:
         deadline = None if change.timeout is None else now() + microseconds(change.timeout)
         values |= {**_BEGINS, "state": ExecutionState.RUNNING.value, "deadline_at": deadline}
