@@ -14,6 +14,8 @@ packages=$(missing)
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	echo "Installing" $packages "..."
 	export DEBIAN_FRONTEND=noninteractive
+	# Tests start an LDAP server of their own: the package's must not begin to listen on this machine.
+	echo "slapd slapd/no_configuration boolean true" | debconf-set-selections 2>/dev/null || true
 	{ apt-get -qq update && apt-get -qq install -y --no-install-recommends $packages; } >/dev/null 2>&1 </dev/null || true
 fi
 packages=$(missing)

@@ -97,6 +97,8 @@ def test_a_command_runs_everywhere_and_its_failure_is_the_exit_code(cli: Cli) ->
     assert answer.returncode == 1
     assert "web-1 │ two  spaces\n" in answer.stdout
     assert "web-2 ✗ command  exit 3" in answer.stdout
+    failed = cli.json("execution", "list", "--state", "failed")["items"][0]["id"]
+    assert answer.stderr == f"Go on where it broke: plumber execution resume {failed}\n"
 
 
 def test_a_command_that_cannot_run_is_refused_by_the_option_that_is_wrong(cli: Cli) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from plumber_core.control.plane import ControlPlane
+from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import ExecutionSummary
 from plumber_core.terminal.console import out, remark
 from plumber_core.terminal.language import _
@@ -49,6 +50,8 @@ async def watch_to_exit(
         raise
     if output == "json":
         emit(detail, output, lambda: "")
+    elif goes_on and detail.state in (ExecutionState.FAILED, ExecutionState.CANCELLED):
+        remark(_("Go on where it broke: plumber execution resume {id}", id=execution))
     return exit_code(detail)
 
 
