@@ -27,7 +27,10 @@ def _pinned(lock: str) -> dict[str, str]:
 
 def _runtime() -> list[str]:
     project = _project()
-    extras = [text for texts in project["project"]["optional-dependencies"].values() for text in texts]
+    optional = project["project"]["optional-dependencies"]
+    # What `all` leaves out, few want: it is pinned for tests only.
+    [everything] = map(Requirement, optional["all"])
+    extras = [text for extra in everything.extras for text in optional[extra]]
     return [*project["build-system"]["requires"], *project["project"]["dependencies"], *extras]
 
 

@@ -14,6 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from plumber_client.plugins import posting
+from plumber_client.plugins.apprise_channels import Apprise
+from plumber_client.plugins.apprise_channels import Channel as AppriseChannel
 from plumber_client.plugins.chat import Channel, Chat, Refused, feishu_signature
 from plumber_client.plugins.posting import NotAllowed
 from plumber_client.plugins.webhook import Channel as Hook
@@ -27,6 +29,8 @@ from plumber_core.testing.conformance.notifier import AT, notification
 from support.http_receiver import Receiver, receiving
 from support.smtp_sink import Sink, smtp_sink
 
+# Apprise brings it along on Python 3.11 and 3.12.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 TAKEN = {"dingtalk": b'{"errcode":0,"errmsg":"ok"}', "wecom": b'{"errcode":0,"errmsg":"ok"}', "feishu": b'{"code":0}'}
 KINDS = ["slack", "teams", "dingtalk", "wecom", "feishu"]
 FAILED = Notification(
@@ -71,6 +75,29 @@ class TestChat(NotifierConformance):
         return Chat(
             "ops", Channel.model_validate({"kind": "slack", "url": "http://127.0.0.1:1", "allow_private": True})
         )
+
+
+class TestApprise(NotifierConformance):
+    @pytest.fixture
+    def notifier(self, receiver: Receiver) -> Notifier:
+        return through_apprise(receiver.url.replace("http", "json"))
+
+    @pytest.fixture
+    def dead_notifier(self) -> Notifier:
+        return through_apprise("json://127.0.0.1:1")
+
+
+def through_apprise(*urls: str) -> Apprise:
+    return Apprise("phone", AppriseChannel.model_validate({"urls": list(urls)}))
+
+
+async def test_apprise_is_told_what_it_is_and_refuses_a_url_that_is_none(receiver: Receiver) -> None:
+    await send(through_apprise(receiver.url.replace("http", "json")))
+    body = json.loads(receiver.got[0].body)
+    assert (body["title"], body["type"]) == (FAILED.title, "failure")
+    assert body["message"].endswith("https://p.example/x")
+    with pytest.raises(ValueError, match="URL 2"):
+        await through_apprise(receiver.url.replace("http", "json"), "nonsense").open()
 
 
 class TestEmail(NotifierConformance):
