@@ -22,11 +22,12 @@ MUTANTS = Path(__file__).with_suffix(".toml")
 PAGE = ROOT / "docs/explanation/simulation.md"
 BEGIN, END = "<!-- mutants: begin -->\n", "<!-- mutants: end -->\n"
 _SUMMARY = re.compile(r"\t(\d+) seeds\t")
+_FAILED = re.compile(r"^FAILED \S+::(\w+)", re.MULTILINE)
 _BROKEN = re.compile(r"^seed (\d+) at \S+: (\w+) ", re.MULTILINE)
 
 
 class Finding(NamedTuple):
-    """What became of one mutant; ``broken`` is the invariant that noticed it, None when it survived."""
+    """What became of one mutant; ``broken`` is the invariant or the test that noticed it, None when it survived."""
 
     name: str
     rule: str
@@ -62,13 +63,27 @@ def check(mutant: dict[str, Any], seeds: str, jobs: int) -> Finding:
         shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__", "plumber_web"))
         apply(mutant, copy / "plumber_core")
         said = _simulate(mutant, copy, seeds, "--jobs", str(jobs), "--first")
+        failed = None if _BROKEN.search(said) else _failed_test(mutant, copy)
     summary, broken = _SUMMARY.search(said), _BROKEN.search(said)
     if summary is None:
         sys.exit(f"{mutant['name']}: the simulator itself failed:\n{said[-4000:]}")
-    seed, invariant = broken.groups() if broken else ("", None)
+    seed, invariant = broken.groups() if broken else ("", failed)
     if broken and _BROKEN.search(_simulate(mutant, ROOT / "src", seed, "--jobs", "1")):
         sys.exit(f"{mutant['name']}: seed {seed} fails without it, too")
     return Finding(mutant["name"], mutant["rule"], int(summary[1]), seed, invariant)
+
+
+def _failed_test(mutant: dict[str, Any], source: Path) -> str | None:
+    """Return the first of the mutant's tests that fails on the changed source, or what does the same as its rule."""
+    if "tests" not in mutant:
+        return f"as before by {mutant['equivalent']}" if "equivalent" in mutant else None
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", mutant["tests"]]
+    environment = os.environ | {"PYTHONPATH": str(source)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    failed = _FAILED.search(done.stdout)
+    if failed is None and done.returncode:
+        sys.exit(f"{mutant['name']}: its tests could not be run:\n{done.stdout[-4000:]}{done.stderr[-1000:]}")
+    return None if failed is None else failed[1]
 
 
 def _simulate(mutant: dict[str, Any], source: Path, *arguments: str) -> str:
@@ -83,7 +98,8 @@ def table(findings: list[Finding]) -> str:
     """Return the findings as a table for the page."""
     lines = ["| removed | the rule | noticed by | seeds tried |", "|---|---|---|---|"]
     for finding in findings:
-        noticed = f"{finding.broken}, seed {finding.seed}" if finding.broken else "**not noticed**"
+        noticed = finding.broken or "**not noticed**"
+        noticed += f", seed {finding.seed}" if finding.seed else ""
         lines.append(f"| {finding.name} | {finding.rule} | {noticed} | {finding.tried} |")
     caught = sum(finding.broken is not None for finding in findings)
     return "\n".join([*lines, "", f"{caught} of {len(findings)} noticed.", ""])

@@ -57,6 +57,15 @@ async def test_a_supervisor_that_dies_while_it_takes_back_what_was_forgotten_is_
         assert sorted(held.attempt for held in server.of(Hello)[-1].have) == ["a", "b"]
 
 
+async def test_an_answer_of_another_epoch_ends_the_session_although_nobody_else_says_so(tmp_path: Path) -> None:
+    server = ScriptedServer(heartbeat=0.02)
+    async with linked(tmp_path, server) as link:
+        await link.ready()
+        server.epoch = 2
+        server.answers[Renew] = lambda message: Renewed(2, 0.02)
+        await wait_until(lambda: server.of(Hello)[-1].epoch == 2)
+
+
 async def test_a_question_about_what_was_forgotten_is_answered_from_what_is_kept(tmp_path: Path) -> None:
     server, hands = ScriptedServer(), FakeSupervisor(tmp_path)
     hands.logs["a"] = bytearray(encode_frame(STDOUT, 1, b"kept\n"))

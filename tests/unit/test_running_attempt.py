@@ -68,3 +68,11 @@ def test_the_result_tells_code_and_signal_apart(status: int, expected: tuple[Any
     result = run.result()
     assert (result["state"], result["exit_code"], result["signal"]) == expected
     assert result["duration"] == 2.5
+
+
+def test_stop_after_counts_from_the_newest_renewal() -> None:
+    run = running(stop_after=12)
+    run.was_renewed(103.0)
+    assert run.deadline(104.0) == 115.0
+    assert run.overdue(114.9) is None
+    assert run.overdue(115.0) == "stop_after"
