@@ -41,6 +41,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "original methods": api.original_methods,
     "parameter keys": rules.parameter_keys,
     "rollout keys": rules.rollout_keys,
+    "concurrency keys": rules.concurrency_keys,
     "rooms": rules.rooms,
     "routes": api.routes,
     "settings": programs.settings,

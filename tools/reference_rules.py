@@ -36,6 +36,11 @@ def rollout_keys() -> str:
     return _keys(task_schema()["$defs"]["Rollout"])
 
 
+def concurrency_keys() -> str:
+    """Return the keys of a queue of executions."""
+    return _keys(task_schema()["$defs"]["Concurrency"])
+
+
 def parameter_keys() -> str:
     """Return the keys of a parameter."""
     return _keys(task_schema()["$defs"]["Parameter"])

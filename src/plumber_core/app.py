@@ -17,6 +17,7 @@ from plumber_core.control import nouns
 from plumber_core.control.plane import ControlPlane
 from plumber_core.engine import events, log_reading, logs
 from plumber_core.engine.access import Access, Caller, Identities, agent_of
+from plumber_core.engine.admission import admissions
 from plumber_core.engine.claim import deliver
 from plumber_core.engine.core import Engine
 from plumber_core.engine.operations.base import Desk
@@ -142,6 +143,7 @@ class Plumber:
         await wakeups.greet()
         self._engine.spawn(self._logs.run(), "log writer")
         self._engine.spawn(wakeups.relay(), "relay")
+        self._engine.spawn(admissions(self._engine), "admissions")
         self._engine.spawn(self._store.listen(wakeups.heard), "listener")
         self._engine.spawn(sweeps(self._engine), "sweeps")
         await begin_telling(self._engine, self.plugins)

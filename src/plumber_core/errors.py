@@ -14,6 +14,10 @@
     │   ├── TransitionRefused     an edge that the transition table does not have
     │   ├── ExecutionTimeout      an execution was ended because its time was over
     │   ├── TooFewHosts           an execution was ended because too many hosts were offline
+    │   ├── OverlapSkipped        an execution was not begun because another one runs
+    │   ├── QueueFull             an execution was not begun because too many wait already
+    │   ├── Replaced              an execution was ended because a newer one takes its place
+    │   ├── QueueTimeout          an execution was not begun because it has waited for too long
     │   └── Gone                  what was asked for has been deleted by retention
     ├── Unavailable               the database or server cannot answer now; try again
     │   ├── Unreachable           the other end could not be reached at all
@@ -225,6 +229,34 @@ class TooFewHosts(Conflict):
 
     code = "too_few_hosts"
     message = "Too many hosts were offline: {there} of {hosts} were there for {step}, {needed} are needed."
+
+
+class OverlapSkipped(Conflict):
+    """``by`` is the execution with the same ``key`` that was there before."""
+
+    code = "overlap_skipped"
+    message = "It was not run: execution {by} with the key {key} was there before, and the task skips then."
+
+
+class QueueFull(Conflict):
+    """``limit`` executions with this ``key`` may wait, and do."""
+
+    code = "queue_full"
+    message = "It was not run: {limit} execution(s) with the key {key} wait already."
+
+
+class Replaced(Conflict):
+    """``by`` is the newer execution with the same key."""
+
+    code = "replaced"
+    message = "Execution {by} has taken its place."
+
+
+class QueueTimeout(Conflict):
+    """It was queued for longer than its ``timeout``, in seconds."""
+
+    code = "queue_timeout"
+    message = "It was not run: it has waited for its turn for longer than {timeout} s."
 
 
 class Unavailable(PlumberError):

@@ -21,7 +21,9 @@ _ALL = {"tail": True, "lane_ends": True, "skip_lane": False, "skip_rest": False,
 _PLAIN = {"counts_failures": False, "opens": False, "leader": False}
 END = hot.end_step(StepEvent.SUCCEED, Actor.AGENT, **_ALL, **_PLAIN, retry=False)
 RETRY = hot.end_step(StepEvent.FAIL, Actor.AGENT, **_ALL, **_PLAIN, retry=True)
-OPEN = hot.end_step(StepEvent.FAIL, Actor.AGENT, **_ALL, counts_failures=True, opens=True, leader=True, retry=False)
+OPEN = hot.end_step(
+    StepEvent.FAIL, Actor.AGENT, **_ALL, counts_failures=True, opens=True, leader=True, retry=False, asks=True
+)
 
 
 def _claim() -> Any:
@@ -32,7 +34,9 @@ def _claim() -> Any:
 
 
 @pytest.mark.parametrize(
-    "script", [hot.SUBMIT, END, RETRY, OPEN, _claim()], ids=["submit", "end", "retry", "open", "claim"]
+    "script",
+    [hot.submit(asks=True), END, RETRY, OPEN, _claim(), hot.begin(starts=True, asks=True)],
+    ids=["submit", "end", "retry", "open", "claim", "begin"],
 )
 async def test_no_hot_write_reads_a_whole_table(postgres_url: str, script: Script) -> None:
     """The plan is made once, perhaps on empty tables, and kept: it must be right for full ones."""

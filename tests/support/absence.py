@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, update
 
 from plumber_core.app import Plumber
+from plumber_core.model.asked import NEVER
 from plumber_core.model.views import AgentCreated
 from plumber_core.storage import tables as t
 
@@ -22,7 +23,8 @@ async def let_silence_last(plumber: Plumber) -> None:
     agent, step = t.agents.c, t.step_executions.c
     heard = update(t.agents).values(last_seen_at=agent.last_seen_at - LATER)
     listening = update(t.meta).values(accepting_since=t.meta.c.accepting_since - LATER)
-    ready = update(t.step_executions).where(step.state == "ready").values(ready_at=step.ready_at - LATER)
+    waiting = (step.state == "ready", step.ready_at < NEVER)
+    ready = update(t.step_executions).where(*waiting).values(ready_at=step.ready_at - LATER)
 
     def work(connection: Connection) -> None:
         for statement in (heard, listening, ready):

@@ -82,7 +82,9 @@ async def settle(engine: Engine, execution: str) -> None:
         )
         if await engine.store.settle(change):
             engine.executions.forget(execution)
-            Prepared(waiting=[start.agent_id for start in starts if start.agent_id]).commit(engine)
+            asked = [wanted.name for start in starts for wanted in start.wants]
+            waiting = [start.agent_id for start in starts if start.agent_id and not start.wants]
+            Prepared(waiting=waiting, asked=asked).commit(engine)
             engine.wakeups.changed(execution)
             return
     raise Unavailable(reason=because("busy"))

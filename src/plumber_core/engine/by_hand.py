@@ -11,10 +11,12 @@ from plumber_core.engine.retention import missing
 from plumber_core.engine.starts import render
 from plumber_core.errors import Conflict, NotFound, Unavailable
 from plumber_core.ids import pool_id, step_execution_id
+from plumber_core.model.asked import Asked
 from plumber_core.model.records import Start
 from plumber_core.model.rounds import BlockedRow, ByHand, Deed, NewRow, Place, Renewal, Whole
 from plumber_core.model.states import ExecutionState, StepState
 from plumber_core.planning.by_hand import Handled, handle
+from plumber_core.planning.holds import wanted_by_execution
 from plumber_core.reasons import because
 
 TRIES = 5
@@ -107,11 +109,17 @@ async def _write(engine: Engine, whole: Whole, handling: Handling, handled: Hand
         resumes=False,
         goes_on=handled.goes_on,
         ends=found.execution if handled.goes_on else None,
+        wants=_wants(whole) if handled.goes_on else (),
     )
     if not await engine.store.renew(change):
         return False
     _after(engine, whole, starts)
     return True
+
+
+def _wants(whole: Whole) -> tuple[Asked, ...]:
+    """Return what an execution that has ended has to hold again."""
+    return wanted_by_execution(whole.plan) if _has_ended(whole) and whole.plan.has_to_wait else ()
 
 
 def _new_row(whole: Whole, handled: Handled, place: Place, id_: str) -> NewRow:

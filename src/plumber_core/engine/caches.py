@@ -11,13 +11,13 @@ from plumber_core.engine.clock import monotonic
 from plumber_core.errors import NotFound
 from plumber_core.model import records as r
 from plumber_core.model.agent import AgentRef
+from plumber_core.model.limits import OUT_OF_TIME
 from plumber_core.model.plan import Plan
 from plumber_core.planning.advance import Advance
 from plumber_core.planning.targets import Groups, Roll
 from plumber_core.ports import Store
 
 KEPT_EXECUTIONS = 2000
-OUT_OF_TIME = "execution_timeout"
 
 
 @dataclass(eq=False)
@@ -34,6 +34,11 @@ class ExecutionMemory:
     round: int = 0
     """Above 0 people have moved steps by hand, so that of any stage only a part may be left."""
     resumed: int = 0
+    holds: bool = False
+    """Whether it, or any step of it, holds something that others may wait for."""
+
+    def __post_init__(self) -> None:
+        self.holds = self.plan.holds
 
     def apply(self, move: Advance) -> None:
         """Follow a change that this replica has committed."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from plumber_core.engine.attempts import AttemptRef
-from plumber_core.engine.caches import OUT_OF_TIME
 from plumber_core.engine.core import Engine
 from plumber_core.engine.finish import Ending, finish
 from plumber_core.engine.retention import missing
 from plumber_core.errors import Conflict
+from plumber_core.model.asked import EVERYTHING
+from plumber_core.model.limits import OUT_OF_TIME
+from plumber_core.model.plan import Plan
 from plumber_core.model.records import StepRow, Term
 from plumber_core.model.states import Actor, StepState
 from plumber_core.protocol.messages import Cancel
@@ -16,15 +21,18 @@ from plumber_core.reasons import because
 
 async def cancel_out_of_time(engine: Engine, execution: str, term: Term) -> None:
     """Cancel an execution whose time is over: it has failed."""
+    if (found := await engine.store.load(execution)) is not None:
+        problem = {"code": OUT_OF_TIME, "arguments": {"timeout": found[1].timeout}}
+        await cancel_because(engine, execution, problem, term)
+
+
+async def cancel_because(engine: Engine, execution: str, problem: dict[str, Any], term: Term | None = None) -> None:
+    """Cancel an execution that nobody has asked to end yet, for a reason."""
     found = await engine.store.load(execution)
-    if found is None:
+    if found is None or found[0].cancel_requested:
         return
-    problem = {"code": OUT_OF_TIME, "arguments": {"timeout": found[1].timeout}}
     live = await engine.store.cancel(execution, False, problem, term)
-    engine.executions.forget(execution)
-    for step in live or ():
-        await _tell(engine, step, kill=False)
-    engine.wakeups.changed(execution)
+    await _after(engine, execution, found[1], live or (), kill=False)
 
 
 async def cancel(engine: Engine, execution: str, *, kill: bool) -> None:
@@ -37,9 +45,16 @@ async def cancel(engine: Engine, execution: str, *, kill: bool) -> None:
         raise await missing(engine, "execution", execution)
     kill = kill or found[0].cancel_requested
     live = await engine.store.cancel(execution, kill)
-    engine.executions.forget(execution)
     if live is None:
+        engine.executions.forget(execution)
         raise Conflict(reason=because("already_ended", state=found[0].state.value))
+    await _after(engine, execution, found[1], live, kill=kill)
+
+
+async def _after(engine: Engine, execution: str, plan: Plan, live: Sequence[StepRow], *, kill: bool) -> None:
+    engine.executions.forget(execution)
+    if plan.holds:
+        engine.ask({EVERYTHING})
     for step in live:
         await _tell(engine, step, kill=kill)
     engine.wakeups.changed(execution)

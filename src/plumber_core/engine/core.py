@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from plumber_core.engine.caches import Executions, Fleet
@@ -53,6 +53,9 @@ class Engine:
         """When somebody looks for retries, in tenths of a second of the loop's clock."""
         self.openings: set[int] = set()
         """The same for batches whose pauses are over."""
+        self.asked: set[str] = set()
+        """What was asked for, or given back, since somebody looked who may hold it; ``everything`` for all of it."""
+        self.asking = asyncio.Event()
         self.retention = Retention()
         self.term: Term | None = None
         """While this replica leads: it does what time brings about."""
@@ -74,6 +77,12 @@ class Engine:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Have somebody look who may hold these now (``admission.py``)."""
+        self.asked.update(names)
+        if self.asked:
+            self.asking.set()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

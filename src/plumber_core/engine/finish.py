@@ -22,6 +22,7 @@ from plumber_core.model.states import ENDING_EVENTS, STEP_RULES, Actor, StepEven
 from plumber_core.planning.absence import too_few
 from plumber_core.planning.advance import Advance, Ended, Known, advance, cannot_start, try_again
 from plumber_core.planning.batch_events import told
+from plumber_core.planning.holds import given_back
 from plumber_core.planning.retry import Failure, next_try
 from plumber_core.protocol.messages import Assignment
 from plumber_core.reasons import because
@@ -262,6 +263,8 @@ def _after(
     if decided.move.execution is not None or decided.move.halts:
         engine.executions.forget(memory.id)
     ring_batch(engine, decided.move.opening)
+    if memory.holds:
+        engine.ask(given_back(memory.plan, ending.ref.step, ending.agent, decided.move))
     following = decided.prepared.commit(engine, keep)
     if decided.retry is not None:
         engine.counts["plumber_steps_retried_total"] += 1

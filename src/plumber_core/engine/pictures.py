@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from plumber_core.engine.clock import moment
@@ -54,8 +54,10 @@ def task_summary(row: dict[str, Any], results: Sequence[Result], targets: str) -
     return TaskSummary(**values, recent=recent, usual_duration=usual_duration(results), targets=targets)
 
 
-def execution_matrix(rows: r.MatrixRows, results: Sequence[Result]) -> ExecutionMatrix:
-    """Show an execution as hosts x steps."""
+def execution_matrix(
+    rows: r.MatrixRows, results: Sequence[Result], waiting: Mapping[str, dict[str, Any]]
+) -> ExecutionMatrix:
+    """Show an execution as hosts x steps; ``waiting`` tells why it, or a host by its id, waits."""
     # Who has claimed a pool's step stands in the place of what stood for nobody.
     there = dict.fromkeys(cell[1] for cell in rows.cells)
     planned = (host for stage in rows.plan.stages for host in stage.hosts if not stage.pool or host in there)
@@ -86,6 +88,8 @@ def execution_matrix(rows: r.MatrixRows, results: Sequence[Result]) -> Execution
         ended=columns.ended,
         exit_codes=columns.exit_codes,
         rollouts=rollouts_of(rows.plan, rows.progress, rows.stages),
+        waiting=waiting.get(rows.execution.id),
+        waits={host: why for host, why in waiting.items() if host != rows.execution.id},
         event=rows.event,
     )
 

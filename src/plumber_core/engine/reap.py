@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from plumber_core.engine.absence import miss_absent
+from plumber_core.engine.admission import admit, give_up_queueing
 from plumber_core.engine.adoption import settle
 from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.batches import open_all
@@ -22,6 +23,7 @@ from plumber_core.engine.pools import given_back
 from plumber_core.engine.retention import delete_old
 from plumber_core.engine.retries import tell_woken
 from plumber_core.errors import PlumberError
+from plumber_core.model.asked import EVERYTHING
 from plumber_core.model.records import Silent, StepRow, Term
 from plumber_core.model.states import Actor, StepState
 
@@ -109,6 +111,9 @@ async def do_what_is_due(engine: Engine, term: Term) -> None:
         unclaimed = replace(ending.ref, attempt="")
         await finish(engine, replace(ending, ref=unclaimed, cause={"code": "queue_timeout"}))
     await miss_absent(engine)
+    await give_up_queueing(engine, due.tired, term)
+    if due.queues:
+        await admit(engine, {EVERYTHING})
     for execution in due.out_of_time:
         await cancel_out_of_time(engine, execution, term)
     for execution in due.adopted:

@@ -22,6 +22,7 @@ from plumber_core.model.states import ExecutionState, StepState
 from plumber_core.planning.advance import Advance
 from plumber_core.planning.batch_events import entered
 from plumber_core.planning.catch_up import CaughtUp, catch_up
+from plumber_core.planning.holds import wanted_by_execution
 from plumber_core.planning.parameters import bind
 from plumber_core.planning.parse import task_from_definition
 from plumber_core.planning.renew import renew
@@ -90,7 +91,8 @@ async def look(engine: Engine, execution: str, request: Request) -> Resumption:
 async def resume(engine: Engine, execution: str, request: Request) -> Resumption:
     """Have an execution go on, and return what that touches.
 
-    Raises: what ``look`` raises, InvalidRequest (a step that would begin cannot be rendered), Unavailable.
+    Raises: what ``look`` raises, InvalidRequest (a step that would begin cannot be rendered), Conflict (others hold
+        what it has to hold), Unavailable.
     """
     for _ in range(TRIES):
         resumption = await look(engine, execution, request)
@@ -193,6 +195,7 @@ def _renewal(resumption: Resumption, request: Request, starts: Sequence[Start], 
         timeout=plan.timeout,
         plan=None if plan is whole.plan else plan,
         told=(_told(resumption, request), *begins(plan, found, waits)),
+        wants=wanted_by_execution(plan) if plan.has_to_wait else (),
     )
 
 
@@ -244,7 +247,9 @@ def let_begin(engine: Engine, execution: str, plan: Plan, starts: Sequence[Start
     """Have what is ready since a moment claimed; nobody remembers how the execution stood before."""
     engine.executions.forget(execution)
     pools = sorted(plan.pool_of(start.step) for start in starts if start.agent_id is None)
-    prepared = Prepared(waiting=[start.agent_id for start in starts if start.agent_id], pools=pools)
+    waiting = [start.agent_id for start in starts if start.agent_id and not start.wants]
+    asked = [wanted.name for start in starts for wanted in start.wants]
+    prepared = Prepared(waiting=waiting, pools=pools, asked=asked)
     prepared.commit(engine)
     look_soon(engine, plan, prepared)
     engine.wakeups.changed(execution)

@@ -22,6 +22,7 @@ from plumber_core.ids import attempt_id, new_nonce, pool_id, step_execution_id
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import Start
 from plumber_core.model.rounds import BlockedRow
+from plumber_core.planning.holds import wanted_by_step
 from plumber_core.planning.render import render_step
 from plumber_core.protocol.codec import to_json
 from plumber_core.protocol.messages import Assignment, StepSpec
@@ -46,6 +47,7 @@ class Prepared:
     bound: list[tuple[Connection, Assignment]] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     pools: list[tuple[str, ...]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     holder: Holder | None = None
     heir: str | None = None
 
@@ -73,6 +75,7 @@ class Prepared:
             tell_waiting(engine, agent)
         for agents, together in groupby(self.pools):
             tell_pool(engine, pool_id(agents), agents, len(list(together)))
+        engine.ask(self.asked)
         return kept
 
     def _hand(self, connection: Connection, assignment: Assignment) -> None:
@@ -122,7 +125,11 @@ async def prepare(
     try:
         rows = stored_rows(engine, execution) if renewed else first_rows(execution)
         async for row, host, spec in _rendered(engine, plan, execution, pairs, just_set or {}, rows):
-            if host is None:
+            if plan.steps[spec.index].locks:
+                start = _asking(plan, row, host, spec)
+                prepared.starts.append(start)
+                prepared.asked.extend(wanted.name for wanted in start.wants)
+            elif host is None:
                 prepared.starts.append(Start(row.id, None, spec.index, to_json(spec), number=row.number))
                 prepared.pools.append(plan.pool_of(spec.index))
             else:
@@ -141,7 +148,13 @@ async def render(
     Raises: InvalidRequest (a template cannot be rendered).
     """
     rendered = _rendered(engine, plan, execution, pairs, {}, rows)
-    return [Start(row.id, host, spec.index, to_json(spec), number=row.number) async for row, host, spec in rendered]
+    return [_asking(plan, row, host, spec) async for row, host, spec in rendered]
+
+
+def _asking(plan: Plan, row: BlockedRow, host: str | None, spec: StepSpec) -> Start:
+    """Return the start of a step that is left ready, and asks first for what it has to hold."""
+    wants = wanted_by_step(plan, spec.index, host or "")
+    return Start(row.id, host, spec.index, to_json(spec), number=row.number, wants=wants)
 
 
 RowsOf = Callable[[int, Sequence[int]], Awaitable[Mapping[int, BlockedRow]]]

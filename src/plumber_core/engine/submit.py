@@ -17,6 +17,7 @@ from plumber_core.model.records import NewExecution
 from plumber_core.planning.advance import first_steps
 from plumber_core.planning.batch_events import first
 from plumber_core.planning.expand import expand
+from plumber_core.planning.holds import wanted_by_execution
 from plumber_core.planning.parameters import bind
 from plumber_core.reasons import because
 
@@ -69,7 +70,9 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
     values = bind(source.task.params, request.parameters or {})
     plan = expand(source.task, values, fleet.agents, revision=source.revision)
     execution = new_id()
-    prepared: Prepared = await prepare(engine, plan, execution, first_steps(plan.stages[0]) if plan.stages else ())
+    wants = wanted_by_execution(plan) if plan.has_to_wait else ()
+    first_pairs = first_steps(plan.stages[0]) if plan.stages and not wants else ()
+    prepared: Prepared = await prepare(engine, plan, execution, first_pairs)
     new = NewExecution(
         id=execution,
         task_id=source.task_id,
@@ -84,7 +87,8 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
         current_revision=source.current,
         reason=request.reason,
         request_id=request.request_id,
-        told=first(plan),
+        told=() if wants else first(plan),
+        wants=wants,
     )
     try:
         for agents in {stage.pool for stage in plan.stages if stage.pool}:
@@ -102,6 +106,7 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
     if plan.stages:
         engine.executions.started(execution, plan)
     prepared.commit(engine)
+    engine.ask(wanted.name for wanted in wants)
     look_soon(engine, plan, prepared)
     engine.counts["plumber_executions_started_total"] += 1
     engine.wakeups.changed(execution)

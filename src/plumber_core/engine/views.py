@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from plumber_core.engine.clock import moment
 from plumber_core.engine.presence import presence
 from plumber_core.engine.rollout_views import Waits, count_stages, rollouts_of, waits_of
-from plumber_core.engine.waiting import Agents, why_ready
+from plumber_core.engine.waiting import Agents, Holds, why_held, why_ready
 from plumber_core.model import records as r
 from plumber_core.model.forgotten import StrayRow
 from plumber_core.model.plan import Plan
@@ -113,20 +113,22 @@ class Looks(NamedTuple):
     pools: Pools
     batches: Waits
     agents: Agents
+    holds: Holds
 
 
-def execution_detail(picture: r.Picture, pools: Pools, agents: Agents) -> ExecutionDetail:
+def execution_detail(picture: r.Picture, pools: Pools, agents: Agents, holds: Holds) -> ExecutionDetail:
     """Show an execution with everything in it."""
     tries = attempts_by_step(picture.attempts)
     newest = newest_rows(picture.steps)
     counts = Counter(step.state.value for step in newest)
     stages = count_stages(newest) if picture.plan.has_rollouts else {}
-    looks = Looks(pools, waits_of(picture.plan, picture.progress, stages), agents)
+    looks = Looks(pools, waits_of(picture.plan, picture.progress, stages), agents, holds)
     return ExecutionDetail(
         **summary_values(picture.execution),
         parameters=picture.execution.parameters,
         steps=_step_views(picture, tries, looks),
         counts=dict(counts),
+        waiting=why_held(holds.get(picture.execution.id, ())),
         rollouts=rollouts_of(picture.plan, picture.progress, stages),
         event=picture.event,
     )
@@ -189,7 +191,7 @@ def waiting_for(row: r.StepRow, plan: Plan, looks: Looks) -> dict[str, Any] | No
     if row.state is StepState.READY and (pool := looks.pools.get(row.pool or "")) is not None:
         return {"code": "pool_busy" if pool.online else "pool_offline", "agents": pool.agents, "online": pool.online}
     if row.state is StepState.READY:
-        return why_ready(row, looks.agents, plan.offline)
+        return why_held(looks.holds.get(row.id, ())) or why_ready(row, looks.agents, plan.offline)
     if row.state is StepState.RETRY_WAIT and row.ready_at is not None:
         retry = plan.steps[row.step].retry
         most = retry.attempts if retry else row.retries + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -10,9 +10,11 @@ from plumber_core.engine.clock import moment
 from plumber_core.engine.core import Engine
 from plumber_core.engine.presence import presence
 from plumber_core.engine.refusals import FACT
+from plumber_core.model.asked import NEVER
+from plumber_core.model.holds import HoldLook
 from plumber_core.model.plan import Absence
-from plumber_core.model.records import AgentRow, StepRow
-from plumber_core.model.states import AgentState, Presence, StepState
+from plumber_core.model.records import AgentRow, ExecutionRow, StepRow
+from plumber_core.model.states import AgentState, ExecutionState, Presence, StepState
 from plumber_core.protocol.messages import REFUSALS
 
 Reason = dict[str, Any]
@@ -49,6 +51,39 @@ def _held(engine: Engine, row: AgentRow) -> bool | None:
     if engine.connections.get(row.id) is not None:
         return True
     return None if engine.wakeups.others or row.original else False
+
+
+Holds = Mapping[str, Sequence[HoldLook]]
+"""Execution, or step execution -> what it waits for."""
+
+
+async def look_at_holds(engine: Engine, steps: Iterable[StepRow], queued: str | None = None) -> Holds:
+    """Return what these steps, and perhaps a ``queued`` execution, wait to hold."""
+    holders = {step.id for step in steps if step.state is StepState.READY and step.ready_at == NEVER}
+    holders |= set() if queued is None else {queued}
+    return await engine.store.holds(holders) if holders else {}
+
+
+def queued_one(execution: ExecutionRow) -> str | None:
+    """Return the id of an execution that is queued."""
+    return execution.id if execution.state is ExecutionState.QUEUED else None
+
+
+def why_held(looks: Sequence[HoldLook]) -> Reason | None:
+    """Return for what somebody waits: his turn in a queue, or a lock and who holds it."""
+    look = next((one for one in looks if one.holders), looks[0] if looks else None)
+    if look is None:
+        return None
+    place: Reason = {"position": look.position, **({"key": look.label} if look.queue else {"lock": look.label})}
+    if not look.holders:
+        return {"code": "queue_next" if look.queue else "lock_next", **place}
+    first = look.holders[0]
+    who = {"execution": first.execution, "task": first.task, "by": first.by}
+    if look.queue:
+        return {"code": "queue_turn", **place, **who, "limit": look.most}
+    if first.step is None:
+        return {"code": "lock_run", **place, **who}
+    return {"code": "lock_step", **place, **who, "step": first.step, "host": first.host}
 
 
 def why_ready(step: StepRow, agents: Agents, offline: Absence | None) -> Reason:

@@ -20,6 +20,8 @@ STOP_MARGIN = 5.0
 CLOCK_DRIFT = 1.05
 """An agent's clock may be this much slower than the database's: a command that its agent had to end after T has ended
 T * CLOCK_DRIFT + STOP_MARGIN after its agent was last heard."""
+OUT_OF_TIME = "execution_timeout"
+"""The problem of an execution whose time is over."""
 LONG_POLL = 25.0
 SWEEP_INTERVAL = 5.0
 """One sweep per server process stands behind every push: a lost wake-up costs at most this."""

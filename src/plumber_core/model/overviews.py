@@ -71,7 +71,8 @@ class ExecutionMatrix(ExecutionProgress):
 
     ``states[step][host]`` is an index into ``state_names``, or -1 where the step does not run; ``started`` and
     ``ended`` are seconds since ``created_at`` (None: not yet), ``exit_codes`` the last attempt's. ``event`` is the
-    cursor of the event log up to which this is true: follow from there.
+    cursor of the event log up to which this is true: follow from there. ``waiting`` tells for what it is queued,
+    ``waits`` by the ids of the first hosts why their ready steps are not started.
     """
 
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -83,6 +84,8 @@ class ExecutionMatrix(ExecutionProgress):
     ended: list[list[float | None]]
     exit_codes: list[list[int | None]]
     rollouts: list[RolloutView] = Field(default_factory=list)
+    waiting: dict[str, Any] | None = None
+    waits: dict[str, dict[str, Any]] = Field(default_factory=dict)
     event: str = ""
 
 

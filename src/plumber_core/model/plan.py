@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from plumber_core.model.limits import CANCEL_GRACE
 
 OnFailure = Literal["stop", "continue"]
+Overlap = Literal["queue", "skip", "replace"]
 RetryOn = Literal["failed", "timed_out", "lost"]
 Pause = float | Literal["manual"]
 """Seconds, or until somebody says go."""
@@ -39,6 +40,25 @@ class RetryPolicy:
         if value is None:
             return None
         return cls(**{**value, "on": tuple(value["on"]), "exit_codes": tuple(value["exit_codes"])})
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLock:
+    """A lock that at most ``most`` may hold at once, any number if None; ``{agent}`` in its name is the host."""
+
+    name: str
+    most: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Executions with the same ``key`` of which at most ``limit`` run at once; see ``model.locks.Concurrency``."""
+
+    key: str
+    limit: int
+    overlap: Overlap = "queue"
+    priority: int = 0
+    most_waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +86,15 @@ class PlanStep:
     stop_after: float | None = None
     lost_after: float | Literal["never"] | None = None
     """None for ``limits.LOST_AFTER``."""
+    locks: tuple[PlanLock, ...] = ()
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read one step of what ``Plan.to_json`` wrote."""
         retry = RetryPolicy.from_json(value.get("retry"))
         lists = {name: tuple(value.get(name, ())) for name in ("needs_outputs", "needs_hosts")}
-        return cls(**{**value, **lists, "retry": retry})
+        locks = tuple(PlanLock(**lock) for lock in value.get("locks", ()))
+        return cls(**{**value, **lists, "retry": retry, "locks": locks})
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +208,9 @@ class Plan:
     offline: Absence | None = None
     notify: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Occasion -> the channels that the task names."""
+    locks: tuple[PlanLock, ...] = ()
+    """Of the whole execution."""
+    concurrency: Queue | None = None
     _places: dict[int, _Places] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -194,21 +219,35 @@ class Plan:
         steps = [{name: getattr(step, name) for name in _names(PlanStep)} for step in self.steps]
         for step in steps:
             step["retry"] = step["retry"] and asdict(step["retry"])
-        offline = self.offline and asdict(self.offline)
-        return {**values, "offline": offline, "steps": steps, "stages": [stage.to_json() for stage in self.stages]}
+            step["locks"] = [asdict(lock) for lock in step["locks"]]
+        alone = {name: values[name] and asdict(values[name]) for name in ("offline", "concurrency")}
+        lists = {"steps": steps, "stages": [stage.to_json() for stage in self.stages]}
+        return {**values, **alone, **lists, "locks": [asdict(lock) for lock in self.locks]}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read what ``to_json`` wrote."""
         steps = tuple(PlanStep.from_json(step) for step in value["steps"])
         stages = tuple(map(Stage.from_json, value["stages"]))
-        offline = Absence(**value["offline"]) if value.get("offline") else None
-        return cls(**{**value, "steps": steps, "stages": stages, "offline": offline})
+        kinds = {"offline": Absence, "concurrency": Queue}
+        alone = {name: kind(**value[name]) if value.get(name) else None for name, kind in kinds.items()}
+        locks = tuple(PlanLock(**lock) for lock in value.get("locks", ()))
+        return cls(**{**value, **alone, "steps": steps, "stages": stages, "locks": locks})
 
     @property
     def has_rollouts(self) -> bool:
         """Whether any block of it spreads over its hosts in batches."""
         return any(stage.batch is not None for stage in self.stages)
+
+    @property
+    def has_to_wait(self) -> bool:
+        """Whether it needs its turn, or locks, before it begins."""
+        return bool(self.stages) and (self.concurrency is not None or bool(self.locks))
+
+    @property
+    def holds(self) -> bool:
+        """Whether the execution, or any step of it, holds something that others may wait for."""
+        return self.has_to_wait or any(step.locks for step in self.steps)
 
     @property
     def may_leave_out(self) -> bool:

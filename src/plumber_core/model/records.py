@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from plumber_core.model.asked import Asked
 from plumber_core.model.leading import Presence as Presence
 from plumber_core.model.leading import Standing as Standing
 from plumber_core.model.leading import Term as Term
@@ -268,7 +269,7 @@ class EventRow:
 class Start:
     """One step to set going: ``ready``, or ``running`` with its attempt already bound to a connected session.
 
-    ``agent_id`` is None in a pool.
+    ``agent_id`` is None in a pool. What ``wants`` to hold something is ready, and nobody may claim it before.
     """
 
     step_id: str
@@ -280,6 +281,7 @@ class Start:
     session: str | None = None
     beat: int = 0
     boot_id: str = ""
+    wants: tuple[Asked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +315,7 @@ class NewExecution:
     reason: str = ""
     request_id: str | None = None
     told: tuple[Told, ...] = ()
+    wants: tuple[Asked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,14 +328,17 @@ class NextTry:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What time has brought about: steps that were waiting and are ready, those that waited for too long, executions
-    whose time is over, running ones in which something was adopted, and (execution, stage) whose pauses are over."""
+    """What time has brought about: steps that were waiting and are ready, or have waited for too long, executions whose
+    time is over, in which something was adopted, (execution, stage) whose pauses are over, executions that were queued
+    for too long (``tired``), and whether anybody asks for anything (``queues``)."""
 
     woken: list[StepRow]
     expired: list[StepRow]
     out_of_time: list[str]
     adopted: list[str]
     opening: list[tuple[str, int]]
+    tired: list[str] = field(default_factory=list)
+    queues: bool = False
 
 
 @dataclass(frozen=True, slots=True)

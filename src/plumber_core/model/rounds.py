@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from plumber_core.model.asked import Asked
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import ExecutionRow, Opening, Start, Told
 from plumber_core.model.states import ExecutionState, StepState
@@ -101,6 +102,8 @@ class Renewal:
     resumes: bool = True
     goes_on: bool = True
     ends: ExecutionState | None = None
+    wants: tuple[Asked, ...] = ()
+    """What the execution has to hold again."""
 
 
 @dataclass(frozen=True, slots=True)

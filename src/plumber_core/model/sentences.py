@@ -71,6 +71,8 @@ RULES: Mapping[str, LiteralString] = {
     "key_of_block": "{key} belongs to the block, not to a step inside of it: all of its steps share their hosts.",
     "key_of_inner": "{key} belongs to the steps inside of block {step}, not to the block.",
     "key_of_no_gate": "A gate has no {key}: it runs once after each batch, and what fails ends the rollout.",
+    "locks_twice": "Step {step} has locks, and the task has some too: locks stand in one of both places, because who "
+    "holds one and waits for another may wait for ever.",
     "unsafe_retry": "A step whose outcome is unknown may have run: on: lost needs idempotent: true (it may then run "
     "twice), or stop_after (its agent ends it first).",
     "stop_after_too_short": "stop_after must be at least {limit} s: a shorter break of the network would end the "

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from plumber_core.model import durations, names
+from plumber_core.model.locks import Concurrency, Locks
 from plumber_core.model.notices import Notify
 from plumber_core.model.offline import WhenOffline
 from plumber_core.model.plan import OnFailure, RetryOn
@@ -195,6 +196,8 @@ class Step(Action):
     allow_empty: StrictBool = False
     """A target that matches nobody is no error: the step has no host then."""
     on_failure: OnFailure = "stop"
+    locks: Locks = ()
+    """What it has to hold on each of its hosts while it runs."""
     steps: tuple[Step, ...] | None = None
     rollout: Rollout | None = None
 
@@ -214,6 +217,10 @@ class Task(_Written):
     """Of the whole execution."""
     queue_timeout: Duration | None = None
     """How long a step may be ready without being started."""
+    concurrency: Concurrency | None = None
+    """How many executions run at once; any number without it."""
+    locks: Locks = ()
+    """What an execution has to hold while it runs."""
     offline: WhenOffline | None = None
     """What becomes of steps whose hosts are not there; None waits for them."""
     steps: tuple[Step, ...]

@@ -254,7 +254,8 @@ class ExecutionSummary(View):
 
 
 class ExecutionDetail(ExecutionSummary):
-    """An execution with its steps; ``counts`` is over the newest round of each, state by state.
+    """An execution with its steps; ``counts`` is over the newest round of each, state by state. ``waiting`` tells for
+    what it is queued, as a code with arguments.
 
     ``event`` is the cursor of the event log up to which this view is true: follow from there.
     """
@@ -262,6 +263,7 @@ class ExecutionDetail(ExecutionSummary):
     parameters: dict[str, Any] = {}
     steps: list[StepExecutionView] = []
     counts: dict[str, int] = {}
+    waiting: dict[str, Any] | None = None
     rollouts: list[RolloutView] = []
     event: str = ""
 

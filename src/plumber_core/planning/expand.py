@@ -13,6 +13,7 @@ from plumber_core.model.limits import MAX_STEP_EXECUTIONS, MAX_STEPS
 from plumber_core.model.offline import absence_of
 from plumber_core.model.plan import Plan
 from plumber_core.model.task import Task
+from plumber_core.planning.holds import check_pools, planned_locks, planned_queue
 from plumber_core.planning.hosts import Hosts, TargetsOf
 from plumber_core.planning.laying import Laying
 from plumber_core.planning.parameters import as_environment
@@ -57,7 +58,7 @@ def expand(
     _limit("steps", len(steps), MAX_STEPS, because("unit_steps"))
     executions = sum(len(stage.chain) * len(stage.hosts) for stage in stages)
     _limit("steps", executions, MAX_STEP_EXECUTIONS, because("unit_executions"))
-    return Plan(
+    plan = Plan(
         task=task.name,
         revision=revision,
         steps=steps,
@@ -71,7 +72,11 @@ def expand(
         queue_timeout=task.queue_timeout,
         offline=absence_of(task.offline),
         notify=task.notify.by_occasion() if task.notify is not None else {},
+        locks=planned_locks(task.locks, "locks", settled),
+        concurrency=planned_queue(task.concurrency, task.name, settled),
     )
+    check_pools(plan)
+    return plan
 
 
 def plan_hash(plan: Plan) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from plumber_core.model.locks import Concurrency
 from plumber_core.model.notices import Notify
 from plumber_core.model.task import Gate, Parameter, Retry, Rollout, Step, Task
 from plumber_core.planning.blocks import Kind, Place, places
@@ -23,11 +24,12 @@ def _keys(model: type[BaseModel]) -> tuple[str, ...]:
 
 TASK_KEYS, STEP_KEYS, PARAMETER_KEYS, RETRY_KEYS = _keys(Task), _keys(Step), _keys(Parameter), _keys(Retry)
 GATE_KEYS, ROLLOUT_KEYS, NOTIFY_KEYS = _keys(Gate), _keys(Rollout), _keys(Notify)
+CONCURRENCY_KEYS = _keys(Concurrency)
 BLOCK_KEYS = ("name", "on", "allow_empty", "path", "env", "steps", "rollout")
 OF_BLOCKS = frozenset({"on", "allow_empty", "steps", "rollout"})
 """What a step inside of a block cannot have."""
 INNER_KEYS = tuple(key for key in STEP_KEYS if key not in OF_BLOCKS)
-TASK_LATER = frozenset({"concurrency", "locks", "always", "schedule"})
+TASK_LATER = frozenset({"always", "schedule"})
 STEP_LATER = frozenset({"when", "needs", "run_as", "outputs", "secrets", "limits", "matrix"})
 TYPES_LATER = frozenset({"secret", "file", "json", "date", "time", "duration", "agent", "agents"})
 TEXT_KEYS = frozenset({"name", "description", "run", "uses", "path", "shell", "stdin"})
@@ -40,6 +42,8 @@ def check_keys(task: dict[str, Any], report: Report) -> None:
     _check(task, (), because("in_task"), TASK_KEYS, TASK_LATER, report)
     if isinstance(notify := task.get("notify"), dict):
         _check(notify, ("notify",), because("in_notify"), NOTIFY_KEYS, frozenset(), report)
+    if isinstance(concurrency := task.get("concurrency"), dict):
+        _check(concurrency, ("concurrency",), "concurrency", CONCURRENCY_KEYS, frozenset(), report)
     parameters = task.get("params")
     for name, parameter in parameters.items() if isinstance(parameters, dict) else ():
         if isinstance(parameter, dict):

@@ -9,6 +9,7 @@ from plumber_core.ids import free_host
 from plumber_core.model.agent import AgentRef
 from plumber_core.model.plan import PlanStep, RetryPolicy, Stage
 from plumber_core.model.task import Action, Gate, Rollout, Step, Task
+from plumber_core.planning.holds import planned_locks
 from plumber_core.planning.hosts import Chosen, TargetsOf
 from plumber_core.planning.rollouts import Block, GateAt, in_order, seed_of, stages_of
 from plumber_core.planning.settling import Settling
@@ -37,10 +38,15 @@ class Laying:
             raise InvalidRequest(field=f"steps.{step.name}.on", reason=because("no_target"))
         here = self._find(step.name, on, allow_empty=step.allow_empty or self._task.allow_empty)
         if step.steps is None and step.rollout is None:
-            index = self._plan(step.name, step, on_failure=step.on_failure)
+            index = self._plan(step.name, step, **self._own(step))
             self._add_stage(index, here)
         else:
             self._add_block(step, here)
+
+    def _own(self, step: Step) -> dict[str, Any]:
+        """Return what a step has and a gate has not."""
+        locks = planned_locks(step.locks, f"steps.{step.name}.locks", self._settled)
+        return {"on_failure": step.on_failure, "locks": locks}
 
     def _find(self, name: str, on: str | tuple[str, ...], *, allow_empty: bool = False) -> Chosen:
         found = self._hosts.of(name, on, allow_empty=allow_empty)
@@ -72,7 +78,7 @@ class Laying:
         if not inner:
             raise InvalidRequest(field=f"steps.{step.name}", reason=because("nothing_to_do"))
         outer = None if step.steps is None else step
-        chain = tuple(self._plan(one.name, one, outer, on_failure=one.on_failure) for one in inner)
+        chain = tuple(self._plan(one.name, one, outer, **self._own(one)) for one in inner)
         rollout = step.rollout or Rollout()
         gates = _Gates(self, step, rollout.gate, outer) if rollout.gate is not None else None
         agents = in_order(here.agents, rollout, seed_of(self._seed, step.name))

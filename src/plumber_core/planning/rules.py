@@ -13,6 +13,7 @@ from plumber_core.planning.blocks import Place, places
 from plumber_core.planning.document import Path
 from plumber_core.planning.expressions import OPENING, Expression, ExpressionError
 from plumber_core.planning.problems import Report
+from plumber_core.planning.rules_locks import check_locks
 from plumber_core.planning.rules_retries import check_retries
 from plumber_core.planning.targets import named
 from plumber_core.planning.templates import parse_template
@@ -32,6 +33,7 @@ def check_rules(task: dict[str, Any], report: Report) -> None:
     if len(found) > MAX_STEPS:
         report.add("too_many_steps", ("steps",), actual=len(found), limit=MAX_STEPS)
         return
+    check_locks(task, found, report)
     seen: set[str] = set()
     for place in found:
         _check_step(place, task.get("on"), report)

@@ -38,7 +38,11 @@ class _Checker:
     def check(self) -> None:
         for key in ("env", "path"):
             self._allow((key,), self._task.get(key), ("params", "agent"))
-        self._allow(("on",), self._task.get("on"), ("params",))
+        for key in ("on", "locks"):
+            self._allow((key,), self._task.get(key), ("params",))
+        concurrency = self._task.get("concurrency")
+        if isinstance(concurrency, dict):
+            self._allow(("concurrency", "key"), concurrency.get("key"), ("params",))
         self._refuse((), self._task, ("name",))
         for index, place in enumerate(self._places):
             self._step(index, place)
@@ -47,7 +51,8 @@ class _Checker:
         path, step = place.path, place.step
         for key in ("env", "path", "with"):
             self._allow((*path, key), step.get(key), ("params", "agent", "steps"), index)
-        self._allow((*path, "on"), step.get("on"), ("params",))
+        for key in ("on", "locks"):
+            self._allow((*path, key), step.get(key), ("params",))
         self._refuse(path, step, ("name", "uses", "shell", "stdin"))
         self._refuse((*path, "rollout"), place.rollout or {}, ("batches", "max_failures", "pause", "order"))
         self._command((*path, "run"), step.get("run"))

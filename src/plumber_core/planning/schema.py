@@ -8,6 +8,7 @@ from plumber_core.model.names import IDENTIFIER
 from plumber_core.model.task import Task
 from plumber_core.planning.keys import (
     BLOCK_KEYS,
+    CONCURRENCY_KEYS,
     GATE_KEYS,
     INNER_KEYS,
     NOTIFY_KEYS,
@@ -30,6 +31,8 @@ _TASK_TEXT = {
     "path": "folder in which commands start, unless a step names another",
     "timeout": "of the whole run: what still runs is cancelled then, and the run has failed",
     "queue_timeout": "how long a step may wait for its agent; expired then",
+    "concurrency": "how many executions run at once, and what becomes of one more",
+    "locks": "what a run holds from its first step to its last: names, such as db:shared or host:{agent}",
     "offline": "what becomes of offline hosts: fail, skip, queue 24h, or {policy, quorum}; without it they are awaited",
     "notify": "who is told what became of a run: names of channels that the server's settings define",
     "steps": "what to do, in order; a step ends on all its hosts before the next begins",
@@ -49,6 +52,7 @@ _STEP_TEXT = {
     "on_failure": "stop ends the run, or in a block the host's turn; continue goes on and counts a warning",
     "steps": "a block: every host carries these out in order, without waiting for the others",
     "rollout": "how it spreads over its hosts, batch by batch; all at once without it",
+    "locks": "what it holds on a host while it runs there: names, such as db:shared or host:{agent}",
     "retry": "when it is tried again; without it, it is started at most once",
     "idempotent": "running it twice does no harm, not even at the same time",
     "on_disconnect": "what the command does while its agent hears nothing; default continue",
@@ -67,6 +71,13 @@ _NOTIFY_TEXT = {
     "recovery": "when a run succeeded after the last one had failed",
     "success": "whenever a run succeeded",
     "waiting": "when a run waits for somebody",
+}
+_CONCURRENCY_TEXT = {
+    "key": "executions with the same key are counted together; without it the task's name",
+    "limit": "how many of them run at once",
+    "overlap": "what becomes of one more: it waits in a queue, is skipped, or replaces the one that runs",
+    "priority": "of those that wait the highest begins first, then the one that came first",
+    "max_queued": "how many may wait; one more is not run",
 }
 _RETRY_TEXT = {
     "attempts": "how many there are at most, the first included",
@@ -114,7 +125,9 @@ def task_schema() -> dict[str, Any]:
     notify = _mapping(definitions["Notify"], NOTIFY_KEYS, _NOTIFY_TEXT)
     rollout = _mapping(definitions["Rollout"], ROLLOUT_KEYS, _ROLLOUT_TEXT)
     inner, gate = _action(definitions["Step"], INNER_KEYS), _action(definitions["Gate"], GATE_KEYS)
-    steps = {"Step": step, "Inner": inner, "Gate": gate, "Rollout": rollout}
+    task["properties"]["concurrency"] = {"$ref": "#/$defs/Concurrency"} | {"description": _TASK_TEXT["concurrency"]}
+    concurrency = _mapping(definitions["Concurrency"], CONCURRENCY_KEYS, _CONCURRENCY_TEXT)
+    steps = {"Concurrency": concurrency, "Step": step, "Inner": inner, "Gate": gate, "Rollout": rollout}
     return head | task | {"$defs": {"Parameter": parameter, "Retry": retry, "Notify": notify, **steps}}
 
 

@@ -15,6 +15,7 @@ from plumber_core.ports.adoption import AdoptionStore
 from plumber_core.ports.events import EventStore
 from plumber_core.ports.executions import ExecutionStore
 from plumber_core.ports.fleet import AgentStore
+from plumber_core.ports.holds import HoldStore
 from plumber_core.ports.logs import LogStore
 from plumber_core.ports.looks import OverviewStore
 from plumber_core.ports.notices import NoticeStore
@@ -29,6 +30,7 @@ class Store(
     AdoptionStore,
     ExecutionStore,
     ReaperStore,
+    HoldStore,
     RetentionStore,
     LogStore,
     EventStore,

@@ -11,6 +11,10 @@ from plumber_core.model import records as r
 class OverviewStore(Protocol):
     """Reads for pictures of many rows."""
 
+    async def ready_steps(self, execution_id: str, limit: int) -> list[r.StepRow]:
+        """Return the first ready steps that one agent each can run."""
+        ...
+
     async def matrix(self, execution_id: str) -> r.MatrixRows | None: ...
 
     async def step_rounds(

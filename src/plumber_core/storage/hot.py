@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from plumber_core.model.asked import NEVER
 from plumber_core.model.states import Actor, StepEvent
 from plumber_core.storage.guards import FREED, allows, becomes
 from plumber_core.storage.script import Script
@@ -26,8 +27,13 @@ INSERT INTO events (xid, at, kind, execution_id, agent_id, data)
 SELECT plumber_xid(), plumber_now(), events.value->>'kind', :execution, events.value->>'agent', events.value->>'data'
 FROM {rows:events} WHERE {ok}"""
 
-SUBMIT = Script(
-    guard=f"""
+ASK = """
+INSERT INTO holds (holder, execution_id, name, label, most, priority, overlap, most_waiting, asked_at)
+SELECT asks.value->>'holder', :execution, asks.value->>'name', asks.value->>'label',
+       CAST(asks.value->>'most' AS BIGINT), CAST(asks.value->>'priority' AS BIGINT), asks.value->>'overlap',
+       CAST(asks.value->>'most_waiting' AS BIGINT), plumber_now()
+FROM {rows:asks} WHERE {ok}"""
+_SUBMIT_GUARD = f"""
 SELECT 1 FROM meta WHERE meta.fleet_version = CAST(:fleet_version AS BIGINT)
   AND meta.epoch = COALESCE(CAST(:epoch AS BIGINT), meta.epoch)
   AND (CAST(:credential AS TEXT) IS NULL OR EXISTS (
@@ -36,32 +42,43 @@ SELECT 1 FROM meta WHERE meta.fleet_version = CAST(:fleet_version AS BIGINT)
   AND (CAST(:task_id AS TEXT) IS NULL OR EXISTS (
     SELECT 1 FROM tasks t WHERE t.id = :task_id AND t.deleted_at IS NULL
       AND (CAST(:current AS BIGINT) IS NULL OR t.revision = CAST(:current AS BIGINT))))
-  AND {_SESSIONS_HOLD}""",
-    writes=(
-        """
+  AND {_SESSIONS_HOLD}"""
+_SUBMIT_WRITES = (
+    """
 INSERT INTO executions (id, task_id, task, revision, state, plan, parameters, requested_by, reason, request_id,
-                        created_at, deadline_at, queue_timeout, offline_after, ended_at)
+                        created_at, deadline_at, queue_timeout, offline_after, locked, ended_at)
 SELECT :execution, CAST(:task_id AS TEXT), :task, CAST(:revision AS BIGINT), :state, :plan, :parameters,
        :requested_by, :reason, CAST(:request_id AS TEXT), plumber_now(), plumber_now() + CAST(:timeout AS BIGINT),
        CAST(:queue_timeout AS BIGINT), CAST(:offline_after AS BIGINT),
-       CASE WHEN :state = 'running' THEN NULL ELSE plumber_now() END WHERE {ok}""",
-        """
+       CAST(:locked AS BIGINT) = 1,
+       CASE WHEN :state IN ('queued', 'running') THEN NULL ELSE plumber_now() END WHERE {ok}""",
+    """
 INSERT INTO progress (execution_id, stage, remaining, failed, control)
 SELECT :execution, CAST(stages.value->>'stage' AS BIGINT), CAST(stages.value->>'remaining' AS BIGINT), 0, 0
 FROM {rows:stages} WHERE {ok}""",
-        """
+    """
 INSERT INTO step_executions (id, execution_id, stage, step, lane, agent_id, round, state, spec, attempt_id,
-                             attempt_number, pool, ready_at, started_at)
+                             attempt_number, pool, locked, ready_at, started_at)
 SELECT steps.value->>'id', :execution, CAST(steps.value->>'stage' AS BIGINT), CAST(steps.value->>'step' AS BIGINT),
        CAST(steps.value->>'lane' AS BIGINT), steps.value->>'agent', 0, steps.value->>'state', steps.value->>'spec',
        steps.value->>'attempt', CAST(steps.value->>'number' AS BIGINT), steps.value->>'pool',
-       CASE WHEN steps.value->>'state' = 'blocked' THEN NULL ELSE plumber_now() END,
+       CAST(steps.value->>'locked' AS INTEGER) = 1,
+       CASE WHEN steps.value->>'state' = 'blocked' THEN NULL
+         WHEN CAST(steps.value->>'locked' AS INTEGER) = 1 THEN """
+    + str(NEVER)
+    + """ ELSE plumber_now() END,
        CASE WHEN steps.value->>'state' = 'running' THEN plumber_now() END
 FROM {rows:steps} WHERE {ok}""",
-        _NEW_ATTEMPTS,
-        _NEW_EVENTS,
-    ),
+    _NEW_ATTEMPTS,
+    _NEW_EVENTS,
 )
+
+
+@functools.cache
+def submit(*, asks: bool) -> Script:
+    """Return the script of a new execution, which ``asks`` for what it, or its first steps, have to hold."""
+    return Script(_SUBMIT_GUARD, (*_SUBMIT_WRITES, *((ASK,) if asks else ())))
+
 
 _END_ATTEMPT = """
 UPDATE attempts SET ended_at = plumber_now(), state = :outcome_state, exit_code = CAST(:exit_code AS BIGINT),
@@ -106,11 +123,12 @@ _SKIP_LANE = f"""
 _SKIP_REST = f"""
 {_SKIPPED} WHERE execution_id = :execution AND stage > CAST(:stage AS BIGINT) AND {_MAY_SKIP} AND {{ok}}"""
 _START = f"""
-UPDATE step_executions SET
+UPDATE step_executions SET locked = CAST(starts.value->>'locked' AS INTEGER) = 1,
   state = CASE WHEN starts.value->>'session' IS NULL
     THEN {becomes(StepEvent.UNBLOCK)} ELSE {becomes(StepEvent.BIND)} END,
   spec = starts.value->>'spec', attempt_id = starts.value->>'attempt',
-  attempt_number = CAST(starts.value->>'number' AS BIGINT), ready_at = plumber_now(),
+  attempt_number = CAST(starts.value->>'number' AS BIGINT),
+  ready_at = CASE WHEN CAST(starts.value->>'locked' AS INTEGER) = 1 THEN {NEVER} ELSE plumber_now() END,
   started_at = CASE WHEN starts.value->>'session' IS NULL THEN NULL ELSE plumber_now() END
 FROM {{rows:starts}} WHERE step_executions.id = starts.value->>'id' AND step_executions.id {{in:starts.id}}
   AND {allows(StepEvent.UNBLOCK, Actor.SERVER)} AND {{ok}}"""
@@ -121,6 +139,15 @@ UPDATE executions SET state = COALESCE(CAST(:execution_state AS TEXT), state),
 WHERE id = :execution AND {ok}"""
 
 
+def waits_since(row: str) -> str:
+    """Return since when a ready step waits: for its locks from when it asked for them."""
+    asked = f"(SELECT MIN(h.asked_at) FROM holds h WHERE h.holder = {row}.id)"
+    return f"CASE WHEN {row}.ready_at < {NEVER} THEN {row}.ready_at ELSE {asked} END"
+
+
+_BEGIN = """
+UPDATE executions SET state = 'running', deadline_at = plumber_now() + CAST(:timeout AS BIGINT)
+WHERE id = :execution AND {ok}"""
 _LEADS = """EXISTS (SELECT 1 FROM leases l WHERE l.name = :lease AND l.holder = :holder
     AND l.term = CAST(:term AS BIGINT))"""
 _FAILED_BETWEEN = "AND p.failed BETWEEN CAST(:failed_low AS BIGINT) AND CAST(:failed_high AS BIGINT)"
@@ -132,10 +159,10 @@ WHERE s.id = :step AND a.id = :attempt AND a.agent_id = :agent AND COALESCE(a.en
   AND (CAST(:session AS TEXT) IS NULL OR (ag.session = :session AND ag.state <> 'revoked'
     AND ag.session_epoch = (SELECT epoch FROM meta)))
   AND (CAST(:tail_length AS BIGINT) = 0 OR a.log_end = CAST(:tail_offset AS BIGINT))"""
-_WAITS_TOO_LONG = """
+_WAITS_TOO_LONG = f"""
 SELECT 1 FROM step_executions s JOIN executions e ON e.id = s.execution_id
   JOIN progress p ON p.execution_id = s.execution_id AND p.stage = s.stage
-WHERE s.id = :step AND s.ready_at + e.queue_timeout <= plumber_now()"""
+WHERE s.id = :step AND {waits_since("s")} + e.queue_timeout <= plumber_now()"""
 # It may have come back since this was decided, and what it is about to claim is not taken from it.
 _STILL_AWAY = """
 SELECT 1 FROM step_executions s JOIN progress p ON p.execution_id = s.execution_id AND p.stage = s.stage
@@ -159,6 +186,7 @@ def end_step(
     counts_failures: bool,
     opens: bool,
     away: bool = False,
+    asks: bool = False,
 ) -> Script:
     """Return the script for one kind of ending; only what it needs is in it. With ``away`` the step was never handed
     out because its host was offline."""
@@ -170,6 +198,7 @@ def end_step(
         (skip_rest, _SKIP_REST),
         (starts, _START),
         (starts, _NEW_ATTEMPTS),
+        (asks, ASK),
         (execution, _END_EXECUTION),
     )
     handed_out = event is not StepEvent.EXPIRE and not away
@@ -197,7 +226,7 @@ WHERE execution_id = :execution AND stage = CAST(:stage AS BIGINT) AND {ok}"""
 
 
 @functools.cache
-def open_batch(*, starts: bool, opens: bool, ends: bool) -> Script:
+def open_batch(*, starts: bool, opens: bool, ends: bool, asks: bool = False) -> Script:
     """Return the script that ends the wait of a stage; ``opens`` another one, or ``ends`` the execution."""
     guard = f"""
 SELECT 1 FROM progress p JOIN executions e ON e.id = p.execution_id
@@ -211,6 +240,18 @@ WHERE p.execution_id = :execution AND p.stage = CAST(:stage AS BIGINT) AND p.con
         (ends, skips),
         (starts, _START),
         (starts, _NEW_ATTEMPTS),
+        (asks, ASK),
         (ends, _END_EXECUTION),
     )
     return Script(guard, (_GO_ON, *(text for wanted, text in optional if wanted), _NEW_EVENTS))
+
+
+@functools.cache
+def begin(*, starts: bool, asks: bool) -> Script:
+    """Return the script with which an execution begins that has got its turn and all that it has to hold."""
+    guard = f"""
+SELECT 1 FROM executions e WHERE e.id = :execution AND e.state = 'queued' AND NOT e.cancel_requested
+  AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.holder = :execution AND COALESCE(h.granted_at, 0) = 0)
+  {"AND " + _SESSIONS_HOLD if starts else ""} {{lock:e}}"""
+    optional = ((starts, _START), (starts, _NEW_ATTEMPTS), (asks, ASK))
+    return Script(guard, (_BEGIN, *(text for wanted, text in optional if wanted), _NEW_EVENTS))

@@ -10,6 +10,7 @@ from importlib import resources
 from sqlalchemy import Connection, inspect, text
 
 from plumber_core.storage.guards import install_triggers
+from plumber_core.storage.releases import install_releases
 
 VERSION_TABLE = "plumber_schema"
 
@@ -26,6 +27,7 @@ def upgrade(connection: Connection) -> None:
 
         run_migrations(connection, found)
     install_triggers(connection)
+    install_releases(connection)
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -196,6 +196,7 @@ executions = Table(
     _time("offline_after"),
     _count("round"),
     _count("resumed"),
+    _flag("locked"),
 )
 _OPENS = text("opens_at IS NOT NULL")
 progress = Table(
@@ -242,6 +243,7 @@ step_executions = Table(
     Index("ix_step_executions_retry", "ready_at", postgresql_where=_RETRY, sqlite_where=_RETRY),
     Column("pool", Text),
     Column("cause", Text),
+    _flag("locked"),
     Index("ix_step_executions_pool", "pool", "ready_at", postgresql_where=_FREE, sqlite_where=_FREE),
     Index("ix_step_executions_claimed", "attempt_id", postgresql_where=_CLAIMED, sqlite_where=_CLAIMED),
     Column("by_hand", Text),
@@ -252,6 +254,25 @@ pool_members = Table(
     metadata,
     Column("pool", Text, primary_key=True),
     Column("agent_id", Text, primary_key=True, index=True),
+)
+_ASKING = text("granted_at IS NULL")
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("holder", Text, nullable=False, index=True),
+    Column("execution_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("most", BigInteger),
+    _count("priority"),
+    Column("overlap", Text),
+    Column("most_waiting", BigInteger),
+    _time("asked_at", required=True),
+    _time("granted_at"),
+    Column("refused", Text),
+    Index("ix_holds_name_id", "name", "id"),
+    Index("ix_holds_asking", "name", postgresql_where=_ASKING, sqlite_where=_ASKING),
 )
 _UNENDED = text("ended_at IS NULL")
 attempts = Table(

@@ -93,7 +93,8 @@ class PlainScreen:
 
     def update(self, detail: ExecutionDetail) -> None:
         self._away = False
-        waiting = [waiting_text(rollout.waiting) for rollout in detail.rollouts if rollout.waiting is not None]
+        reasons = [detail.waiting, *(rollout.waiting for rollout in detail.rollouts)]
+        waiting = [waiting_text(reason) for reason in reasons if reason is not None]
         for sentence in waiting:
             if sentence not in self._told:
                 self.write(f"{self._ansi(Text(clean(sentence), style='dim'))}\n")

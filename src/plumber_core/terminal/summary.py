@@ -71,6 +71,8 @@ def verdict(detail: ExecutionDetail) -> Text:
     if detail.warnings:
         line.append("  " + _("{count} failure(s) were allowed", count=detail.warnings), style="yellow")
     line.append(f"  {detail.id}", style="dim")
+    if detail.waiting is not None:
+        line.append(f"\n{waiting_text(detail.waiting)}", style="yellow")
     return line.append(f"\n{problem}", style="red") if (problem := _problem(detail)) else line
 
 

@@ -16,7 +16,7 @@ from plumber_core.engine.retention import missing
 from plumber_core.engine.source import Source
 from plumber_core.engine.submit import submit
 from plumber_core.engine.views import execution_detail, execution_summary
-from plumber_core.engine.waiting import look_at_agents
+from plumber_core.engine.waiting import look_at_agents, look_at_holds, queued_one
 from plumber_core.errors import Conflict, NotFound
 from plumber_core.model.records import ExecutionRow, Wanted
 from plumber_core.model.states import ExecutionState
@@ -73,7 +73,9 @@ class ExecutionOperations(ResumeOperations):
         if picture is None:
             raise await missing(self.engine, "execution", execution)
         pools = await look_at_pools(self.engine, picture.steps)
-        return execution_detail(picture, pools, await look_at_agents(self.engine, picture.steps))
+        agents = await look_at_agents(self.engine, picture.steps)
+        holds = await look_at_holds(self.engine, picture.steps, queued_one(picture.execution))
+        return execution_detail(picture, pools, agents, holds)
 
     async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
         caller = await self.desk.allow("execution:cancel", execution)

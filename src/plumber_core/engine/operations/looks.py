@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import re
+from typing import Any
 
 from plumber_core.engine.clock import moment
 from plumber_core.engine.log_reading import read_log
@@ -13,7 +14,7 @@ from plumber_core.engine.pools import look_at_pools
 from plumber_core.engine.retention import missing
 from plumber_core.engine.rollout_views import Waits, waits_of
 from plumber_core.engine.views import Looks, attempts_by_step, step_view
-from plumber_core.engine.waiting import look_at_agents
+from plumber_core.engine.waiting import look_at_agents, look_at_holds, queued_one, why_held, why_ready
 from plumber_core.errors import NotFound
 from plumber_core.model.overviews import (
     ExecutionMatrix,
@@ -24,12 +25,14 @@ from plumber_core.model.overviews import (
     StepRecord,
 )
 from plumber_core.model.plan import Plan
-from plumber_core.model.records import ExecutionRow, LogPlace
+from plumber_core.model.records import ExecutionRow, LogPlace, MatrixRows
 from plumber_core.model.views import StepExecutionView
 from plumber_core.protocol.frames import decode_frames
 
 MOST_LAST_LINES = 100
 """Groups whose last line is read: more of them nobody reads."""
+MOST_WAITING = 50
+"""Hosts of which is looked up why they wait: more sentences nobody reads."""
 LAST_BYTES, LAST_LINE = 4096, 200
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -44,7 +47,7 @@ class ExecutionLooks(Noun):
             raise await missing(self.engine, "execution", execution)
         task = rows.execution.task_id
         results = await self.store.recent_results([task], RESULTS) if task else {}
-        return execution_matrix(rows, results.get(task or "", []))
+        return execution_matrix(rows, results.get(task or "", []), await self._hosts_waiting(rows))
 
     async def step(self, *, execution: str, step: int, host: str) -> StepRecord:
         await self.desk.allow("execution:step", execution)
@@ -55,7 +58,8 @@ class ExecutionLooks(Noun):
             raise NotFound(kind="step execution", name=f"{plan.steps[step].name} {host}", nearest=None)
         tries = attempts_by_step(attempts)
         one, waits = plan.steps[step], await self._waits(execution, plan)
-        looks = Looks(await look_at_pools(self.engine, rounds), waits, await look_at_agents(self.engine, rounds))
+        agents, holds = await look_at_agents(self.engine, rounds), await look_at_holds(self.engine, rounds)
+        looks = Looks(await look_at_pools(self.engine, rounds), waits, agents, holds)
         return StepRecord(
             step=step,
             host=agent,
@@ -66,6 +70,17 @@ class ExecutionLooks(Noun):
                 for event in await self.store.operations_on(execution)
             ],
         )
+
+    async def _hosts_waiting(self, rows: MatrixRows) -> dict[str, dict[str, Any]]:
+        """Return why hosts, and the execution, wait: of those with a ready step the first ones."""
+        execution, open_ = rows.execution, rows.execution.ended_at is None
+        steps = await self.store.ready_steps(execution.id, MOST_WAITING) if open_ else []
+        agents = await look_at_agents(self.engine, steps)
+        holds = await look_at_holds(self.engine, steps, queued_one(execution))
+        told = {execution.id: why_held(holds.get(execution.id, ()))}
+        for step in steps:
+            told[step.agent_id] = why_held(holds.get(step.id, ())) or why_ready(step, agents, rows.plan.offline)
+        return {who: why for who, why in told.items() if why is not None}
 
     async def groups(self, *, execution: str, step: int) -> OutputGroups:
         await self.desk.allow("execution:groups", execution)

@@ -34,7 +34,7 @@ def started(execution: str, source: Source, request: Request) -> ExecutionSummar
         task=source.task.name,
         task_id=source.task_id,
         revision=source.revision,
-        state=ExecutionState.RUNNING,
+        state=ExecutionState.QUEUED if source.task.concurrency or source.task.locks else ExecutionState.RUNNING,
         requested_by=request.requested_by,
         reason=request.reason,
         created_at=datetime.now(UTC),

@@ -9,10 +9,12 @@ from sqlalchemy import Connection, and_, exists, insert, or_, select, text, upda
 
 from plumber_core.model import forgotten as f
 from plumber_core.model import records as r
+from plumber_core.model.asked import NEVER
 from plumber_core.model.states import TERMINAL_STEP_STATES, WAITING_STEP_STATES, Actor, StepEvent, StepState, move_step
 from plumber_core.storage import tables as t
 from plumber_core.storage.guards import FREED, allows, becomes
 from plumber_core.storage.store.agents import session_holds
+from plumber_core.storage.store.asking import ask
 from plumber_core.storage.store.base import (
     StorePart,
     dumps,
@@ -261,6 +263,9 @@ def _settle(connection: Connection, change: f.Settlement) -> bool:
         connection.execute(which.values(state=text(becomes(StepEvent.SKIP)), ended_at=now()))
     for start in change.starts:
         ready = {"state": text(becomes(StepEvent.UNBLOCK)), "spec": dumps(start.spec), "ready_at": now()}
+        if start.wants:
+            ready |= {"ready_at": NEVER, "locked": True}
+            ask(connection, change.execution, start.step_id, start.wants)
         connection.execute(update(t.step_executions).where(*blocked, _step.id == start.step_id).values(**ready))
         data = {"step_execution": start.step_id, "step": start.step, "attempt": None}
         insert_event(connection, "step.ready", change.execution, start.agent_id, data)

@@ -14,7 +14,7 @@ from plumber_core.storage import hot
 from plumber_core.storage import tables as t
 from plumber_core.storage.store.base import StorePart, dumps, now
 from plumber_core.storage.store.newest import newest
-from plumber_core.storage.store.writing import opens, started_event, starts_json, told_event
+from plumber_core.storage.store.writing import asks_json, opens, started_event, starts_json, told_event
 
 _execution, _step, _attempt, _progress = t.executions.c, t.step_executions.c, t.attempts.c, t.progress.c
 _OUTPUTS = (
@@ -36,7 +36,8 @@ class BatchPart(StorePart):
     async def open_batch(self, opening: BatchOpening) -> bool:
         entered, ends = opening.entered, opening.execution_state is not None
         other = entered is not None and entered.stage != opening.stage
-        script = hot.open_batch(starts=bool(opening.starts), opens=other, ends=ends)
+        asks = any(start.wants for start in opening.starts)
+        script = hot.open_batch(starts=bool(opening.starts), opens=other, ends=ends, asks=asks)
         return await self.hot("open_batch", script, _opening_parameters(opening))
 
     async def due_batches(self) -> list[tuple[str, int]]:
@@ -70,6 +71,7 @@ def _opening_parameters(opening: BatchOpening) -> dict[str, Any]:
         "control": opening.control,
         "forced": int(opening.forced),
         "starts": starts_json(opening.starts),
+        "asks": asks_json(opening.execution, opening.starts),
         **opens(entered),
         "execution_state": state.value if state else None,
         "warnings": 0,

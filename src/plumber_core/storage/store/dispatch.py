@@ -16,7 +16,7 @@ from plumber_core.storage import hot
 from plumber_core.storage.guards import allows, becomes
 from plumber_core.storage.store.base import StorePart, dumps, microseconds
 from plumber_core.storage.store.halting import end_and_halt
-from plumber_core.storage.store.writing import opens, start_state, started_event, starts_json, told_event
+from plumber_core.storage.store.writing import asks_json, opens, start_state, started_event, starts_json, told_event
 
 _CLAIM_WHICH = """
 SELECT id FROM step_executions WHERE agent_id = :agent AND state = 'ready' AND ready_at <= plumber_now()
@@ -67,10 +67,11 @@ class DispatchPart(StorePart):
         stages = [{"stage": n, "remaining": len(stage.hosts)} for n, stage in enumerate(new.plan.stages)]
         # Without a host there is nothing to do, and that is done.
         state = ExecutionState.RUNNING if stages else ExecutionState.SUCCEEDED
+        state = ExecutionState.QUEUED if new.wants else state
         data = {"task": new.task, "by": new.requested_by}
-        created = [
-            {"kind": f"execution.{kind}", "agent": None, "data": data} for kind in dict.fromkeys(("running", state))
-        ] + [told_event(one) for one in new.told]
+        created = [{"kind": f"execution.{kind}", "agent": None, "data": data} for kind in _begins(state)] + [
+            told_event(one) for one in new.told
+        ]
         parameters = {
             "execution": new.id,
             "task_id": new.task_id,
@@ -82,7 +83,7 @@ class DispatchPart(StorePart):
             "requested_by": new.requested_by,
             "reason": new.reason,
             "request_id": new.request_id,
-            "timeout": _optional_microseconds(new.plan.timeout),
+            "timeout": None if new.wants else _optional_microseconds(new.plan.timeout),
             "queue_timeout": _optional_microseconds(new.plan.queue_timeout),
             "offline_after": _optional_microseconds(new.plan.offline.patience if new.plan.offline else None),
             "credential": new.credential,
@@ -92,10 +93,13 @@ class DispatchPart(StorePart):
             "stages": dumps(stages),
             "steps": dumps(steps),
             "starts": starts_json(new.starts),
+            "locked": int(bool(new.wants)),
+            "asks": asks_json(new.id, new.starts, new.wants),
             "events": dumps([*created, *map(started_event, new.starts)]),
         }
         try:
-            return await self.hot("submit", hot.SUBMIT, parameters)
+            asks = bool(new.wants) or any(start.wants for start in new.starts)
+            return await self.hot("submit", hot.submit(asks=asks), parameters)
         except IntegrityError:  # the request id was used in this moment: the caller finds that execution
             return False
 
@@ -114,6 +118,7 @@ class DispatchPart(StorePart):
             counts_failures=end.failed_between is not None,
             opens=end.opening is not None,
             away=end.heard is not None,
+            asks=any(start.wants for start in end.starts),
         )
         parameters = _end_parameters(end)
         if (first := end.halts) is not None:
@@ -144,6 +149,13 @@ class DispatchPart(StorePart):
         return await self.single("claim", work)
 
 
+def _begins(state: ExecutionState) -> tuple[ExecutionState, ...]:
+    """Return the states that a new execution goes through."""
+    if state is ExecutionState.SUCCEEDED:
+        return (ExecutionState.RUNNING, state)
+    return (state,)
+
+
 def _optional_microseconds(seconds: float | None) -> int | None:
     return None if seconds is None else microseconds(seconds)
 
@@ -168,6 +180,7 @@ def _step_rows(execution: str, plan: Plan, starts: dict[str, r.Start]) -> list[d
                         "attempt": start.attempt_id if start else None,
                         "number": start.number if start else 0,
                         "pool": pool,
+                        "locked": int(start is not None and bool(start.wants)),
                     }
                 )
     return rows
@@ -210,6 +223,7 @@ def _end_parameters(end: r.StepEnd) -> dict[str, Any]:
         "outcome": dumps(outcome),
         "log_total": total,
         "starts": starts_json(end.starts),
+        "asks": asks_json(end.execution_id, end.starts),
         "execution_state": end.execution_state.value if end.execution_state else None,
         "warnings": end.warnings,
         "delay": microseconds(end.retry.delay) if end.retry else 0,

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from plumber_core.model import records as r
+from plumber_core.model.limits import OUT_OF_TIME
 from plumber_core.model.plan import Plan
 from plumber_core.model.states import (
     LIVE_STEP_STATES,
@@ -255,7 +256,8 @@ def _cancel(
     told = {"kill": kill, "running": len(live), **({"problem": problem} if problem else {})}
     insert_event(connection, "execution.cancel_requested", execution_id, None, told)
     if not live:
-        state = ExecutionState.CANCELLED if problem is None else ExecutionState.FAILED
+        late = problem is not None and problem.get("code") == OUT_OF_TIME
+        state = ExecutionState.FAILED if late else ExecutionState.CANCELLED
         done = {"state": state.value, "ended_at": now()}
         connection.execute(update(t.executions).where(_execution.id == execution_id).values(**done))
         insert_event(connection, f"execution.{state}", execution_id, None, {"problem": problem} if problem else {})

@@ -67,6 +67,11 @@ class OverviewPart(StorePart):
 
         return await self.database.snapshot(work)
 
+    async def ready_steps(self, execution_id: str, limit: int) -> list[r.StepRow]:
+        query = with_agents(_step.execution_id == execution_id, _step.state == "ready", _step.pool.is_(None))
+        ordered = query.order_by(_step.step, _step.lane).limit(limit)
+        return [waiting_step_row(row) for row in await self.look(lambda connection: connection.execute(ordered).all())]
+
     async def stages(self, execution_id: str) -> tuple[list[r.Progress], dict[int, Counter[StepState]]]:
         def work(connection: Connection) -> tuple[list[r.Progress], dict[int, Counter[StepState]]]:
             rounds = select(_execution.round).where(_execution.id == execution_id)

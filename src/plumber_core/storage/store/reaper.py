@@ -13,6 +13,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -21,10 +22,12 @@ from sqlalchemy import (
 )
 
 from plumber_core.model import records as r
+from plumber_core.model.asked import NEVER
 from plumber_core.model.limits import CLOCK_DRIFT, STOP_MARGIN
 from plumber_core.model.states import Actor, StepEvent
 from plumber_core.storage import tables as t
 from plumber_core.storage.guards import allows, becomes
+from plumber_core.storage.hot import waits_since
 from plumber_core.storage.store.base import StorePart, insert_event, microseconds, now, optional_json, step_row
 from plumber_core.storage.store.batches import due_batches
 from plumber_core.storage.store.giving_back import give_back_claims
@@ -100,7 +103,8 @@ class ReaperPart(StorePart):
     async def clock_jumped(self, term: r.Term, seconds: float) -> None:
         by = microseconds(seconds)
         paused = t.progress.c.opens_at.is_not(None)
-        waiting = _step.state.in_(("ready", "retry_wait"))
+        waiting = and_(_step.state.in_(("ready", "retry_wait")), _step.ready_at < NEVER)
+        asking = update(t.holds).where(t.holds.c.granted_at.is_(None))
         open_ = and_(_execution.state.in_(("queued", "running", "paused")), _execution.deadline_at.is_not(None))
 
         def work(connection: Connection) -> None:
@@ -109,6 +113,7 @@ class ReaperPart(StorePart):
             connection.execute(update(t.meta).values(accepting_since=now()))
             connection.execute(update(t.agents).where(_agent.last_seen_at > now()).values(last_seen_at=now()))
             connection.execute(update(t.step_executions).where(waiting).values(ready_at=_step.ready_at + by))
+            connection.execute(asking.values(asked_at=t.holds.c.asked_at + by))
             connection.execute(update(t.executions).where(open_).values(deadline_at=_execution.deadline_at + by))
             connection.execute(update(t.progress).where(paused).values(opens_at=t.progress.c.opens_at + by))
             insert_event(connection, "system.clock_jumped", None, None, {"seconds": round(seconds, 3)})
@@ -148,7 +153,10 @@ class ReaperPart(StorePart):
         waited = (
             select(t.step_executions)
             .join(t.executions, _execution.id == _step.execution_id)
-            .where(_step.state == "ready", _step.ready_at + _execution.queue_timeout <= moment)
+            .where(
+                _step.state == "ready",
+                literal_column(waits_since("step_executions"), BigInteger) + _execution.queue_timeout <= moment,
+            )
         )
         late = select(_execution.id).where(
             _execution.state.in_(("queued", "running", "paused")),
@@ -159,13 +167,18 @@ class ReaperPart(StorePart):
             _execution.state.in_(("queued", "running", "paused")), _execution.adopted > 0
         )
 
+        queued = select(_execution.id).where(_execution.state == "queued", _execution.cancel_requested.is_(False))
+        tired = queued.where(_execution.created_at + _execution.queue_timeout <= moment)
+
         def work(connection: Connection) -> r.Due | None:
             if not connection.execute(select(leads(term))).scalar_one():
                 return None
             woken = _wake(connection)
             expired = [step_row(row) for row in connection.execute(waited)]
-            found = [list(connection.execute(query).scalars()) for query in (late, adopted)]
-            return r.Due(woken, expired, found[0], found[1], due_batches(connection))
+            found = [list(connection.execute(query).scalars()) for query in (late, adopted, tired)]
+            asked = connection.execute(select(exists().where(t.holds.c.granted_at.is_(None)))).scalar_one()
+            queues = bool(asked) or connection.execute(queued.limit(1)).first() is not None
+            return r.Due(woken, expired, found[0], found[1], due_batches(connection), found[2], queues)
 
         return await self.write("due", work)
 

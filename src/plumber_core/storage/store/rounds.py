@@ -9,13 +9,16 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, exists, func, insert, select, text, update
 
 from plumber_core.model import rounds as m
+from plumber_core.model.asked import NEVER
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import Start
 from plumber_core.model.states import TERMINAL_STEP_STATES, Actor, ExecutionState, StepEvent, StepState
 from plumber_core.storage import tables as t
 from plumber_core.storage.guards import allows, becomes
+from plumber_core.storage.store.asking import ask
 from plumber_core.storage.store.base import StorePart, dumps, insert_event, insert_events, microseconds, now
 from plumber_core.storage.store.executions import execution_row
+from plumber_core.storage.store.holds import take
 from plumber_core.storage.store.newest import newest, seen
 
 _execution, _step, _progress = t.executions.c, t.step_executions.c, t.progress.c
@@ -105,6 +108,7 @@ def _renew(connection: Connection, change: m.Renewal) -> bool:
         return False
     if not _go_on(connection, change):
         return False
+    take(connection, change.execution, change.wants)
     _insert_rows(connection, change)
     if change.goes_on:
         _count(connection, change)
@@ -128,6 +132,7 @@ def _go_on(connection: Connection, change: m.Renewal) -> bool:
     if change.goes_on and ExecutionState.RUNNING not in change.states:
         deadline = None if change.timeout is None else now() + microseconds(change.timeout)
         values |= {**_BEGINS, "state": ExecutionState.RUNNING.value, "deadline_at": deadline}
+        values["locked"] = bool(change.wants)
     if change.plan is not None:
         values |= _of_plan(change.plan)
     return connection.execute(update(t.executions).where(*which, ~deleted).values(**values)).rowcount == 1
@@ -151,6 +156,8 @@ def _unblock(connection: Connection, change: m.Renewal) -> None:
             continue
         which = (_step.id == start.step_id, text(allows(StepEvent.UNBLOCK, Actor.SERVER)))
         ready = {"state": text(becomes(StepEvent.UNBLOCK)), "spec": dumps(start.spec), "ready_at": now()}
+        if start.wants:
+            ready |= {"ready_at": NEVER, "locked": True}
         connection.execute(update(t.step_executions).where(*which).values(**ready))
 
 
@@ -170,6 +177,9 @@ def _microseconds(seconds: float | None) -> int | None:
 def _insert_rows(connection: Connection, change: m.Renewal) -> None:
     specs = {start.step_id: dumps(start.spec) for start in change.starts}
     at = connection.execute(select(now())).scalar_one()
+    asking = {start.step_id for start in change.starts if start.wants}
+    for start in change.starts:
+        ask(connection, change.execution, start.step_id, start.wants)
     rows = [
         {
             "id": row.id,
@@ -184,7 +194,8 @@ def _insert_rows(connection: Connection, change: m.Renewal) -> None:
             "attempt_number": row.number,
             "by_hand": row.by_hand,
             "pool": row.pool,
-            "ready_at": at if row.id in specs else None,
+            "ready_at": NEVER if row.id in asking else at if row.id in specs else None,
+            "locked": row.id in asking,
             "ended_at": at if row.state in TERMINAL_STEP_STATES else None,
         }
         for row in change.rows

@@ -22,6 +22,7 @@ from plumber_core.storage.store.dispatch import DispatchPart
 from plumber_core.storage.store.events import EventPart
 from plumber_core.storage.store.executions import ExecutionPart
 from plumber_core.storage.store.groups import GroupPart
+from plumber_core.storage.store.holds import HoldPart
 from plumber_core.storage.store.logs import LogPart
 from plumber_core.storage.store.overviews import OverviewPart
 from plumber_core.storage.store.pools import PoolPart
@@ -47,6 +48,7 @@ class SqlStore(
     RoundPart,
     ReaperPart,
     AbsencePart,
+    HoldPart,
     RetentionPart,
     LogPart,
     EventPart,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from plumber_core.model import records as r
+from plumber_core.model.asked import Asked
 from plumber_core.model.states import StepState
 from plumber_core.storage.store.base import dumps, microseconds
 
@@ -29,10 +31,18 @@ def starts_json(starts: tuple[r.Start, ...]) -> str:
                 "session": start.session,
                 "beat": start.beat,
                 "boot": start.boot_id,
+                "locked": int(bool(start.wants)),
             }
             for start in starts
         ]
     )
+
+
+def asks_json(execution: str, starts: tuple[r.Start, ...], whole: tuple[Asked, ...] = ()) -> str:
+    """Return the rows of what steps, and perhaps a ``whole`` execution, ask for."""
+    asks = [(execution, wanted) for wanted in whole]
+    asks += [(start.step_id, wanted) for start in starts for wanted in start.wants]
+    return dumps([{"holder": holder, **asdict(wanted)} for holder, wanted in asks])
 
 
 def started_event(start: r.Start) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from plumber_core.engine.admission import admissions
 from plumber_core.engine.claim import deliver
 from plumber_core.engine.core import Engine
 from plumber_core.engine.logs import LogWriter
@@ -72,6 +73,7 @@ class SimulatedServer:
         await engine.wakeups.greet()
         engine.spawn(self._logs.run(), "log writer")
         engine.spawn(engine.wakeups.relay(), "relay")
+        engine.spawn(admissions(engine), "admissions")
         await engine.store.listen(engine.wakeups.heard)
         engine.spawn(sweeps(engine), "sweeps")
         self.ready.set()

@@ -1719,7 +1719,8 @@ export interface components {
         };
         /**
          * ExecutionDetail
-         * @description An execution with its steps; ``counts`` is over the newest round of each, state by state.
+         * @description An execution with its steps; ``counts`` is over the newest round of each, state by state. ``waiting`` tells for
+         *     what it is queued, as a code with arguments.
          *
          *     ``event`` is the cursor of the event log up to which this view is true: follow from there.
          */
@@ -1801,6 +1802,13 @@ export interface components {
             task: string;
             /** Task Id */
             task_id: string | null;
+            /**
+             * Waiting
+             * @default null
+             */
+            waiting: {
+                [key: string]: unknown;
+            } | null;
             /**
              * Warnings
              * @default 0
@@ -1896,7 +1904,8 @@ export interface components {
          *
          *     ``states[step][host]`` is an index into ``state_names``, or -1 where the step does not run; ``started`` and
          *     ``ended`` are seconds since ``created_at`` (None: not yet), ``exit_codes`` the last attempt's. ``event`` is the
-         *     cursor of the event log up to which this is true: follow from there.
+         *     cursor of the event log up to which this is true: follow from there. ``waiting`` tells for what it is queued,
+         *     ``waits`` by the ids of the first hosts why their ready steps are not started.
          */
         ExecutionMatrix: {
             /**
@@ -1981,6 +1990,19 @@ export interface components {
              * @default null
              */
             usual_duration: number | null;
+            /**
+             * Waiting
+             * @default null
+             */
+            waiting: {
+                [key: string]: unknown;
+            } | null;
+            /** Waits */
+            waits: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
             /**
              * Warnings
              * @default 0
