@@ -13,6 +13,7 @@
     ├── Conflict                  the request was right but the state has moved on
     │   ├── TransitionRefused     an edge that the transition table does not have
     │   ├── ExecutionTimeout      an execution was ended because its time was over
+    │   ├── AlwaysTimeout         so were the steps that always run
     │   ├── TooFewHosts           an execution was ended because too many hosts were offline
     │   ├── OverlapSkipped        an execution was not begun because another one runs
     │   ├── QueueFull             an execution was not begun because too many wait already
@@ -222,6 +223,13 @@ class ExecutionTimeout(Conflict):
 
     code = "execution_timeout"
     message = "The execution took longer than its timeout of {timeout} s."
+
+
+class AlwaysTimeout(Conflict):
+    """The steps that always run were ended after ``timeout`` seconds, so that their execution ends."""
+
+    code = "always_timeout"
+    message = "The steps that always run took longer than {timeout} s together, waiting for their agents included."
 
 
 class TooFewHosts(Conflict):

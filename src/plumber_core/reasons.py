@@ -138,6 +138,8 @@ REASONS: Mapping[str, LiteralString] = {
     "resume_not_there": "step {step} runs on none of these hosts",
     "resume_nothing": "nothing of what was chosen is left to run",
     "resume_other_shape": "step {step} is new, gone or elsewhere in the newest revision: it does not fit what is done",
+    "resume_parts": "its task has branches, conditions or steps that always run, of which cannot be told what is left: "
+    "run it again",
     "resume_state": "only an execution that has failed or was cancelled can be resumed; this one is {state}",
     "rollout_pool": "any {wanted} of leaves open who runs it: a block and a rollout need all of their hosts",
     "saved_meanwhile": "task {name} was saved by somebody else meanwhile",
@@ -162,6 +164,8 @@ REASONS: Mapping[str, LiteralString] = {
     "unit_executions": "step executions",
     "unit_loops": "loop",
     "unit_steps": "steps",
+    "when_no_switch": "its condition must be true or false, but is {value}",
+    "when_whole": "a condition is one expression: nothing can follow its end",
     "wheels": "the agent's wheels cannot be packed here, see the server's log",
 }
 

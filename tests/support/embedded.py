@@ -20,9 +20,9 @@ async def plumber(database_url: str) -> AsyncIterator[Plumber]:
         yield opened
 
 
-async def start(plumber: Plumber, *steps: Step, on: Any = "all", **values: Any) -> str:
+async def start(plumber: Plumber, *steps: Step, on: Any = "all", always: Any = (), **values: Any) -> str:
     """Start an unsaved task and return the execution's id."""
-    task = Task(name="test", on=on, steps=list(steps))
+    task = Task(name="test", on=on, steps=list(steps), always=list(always))
 
     begun = await plumber.executions.start(source=json.dumps(task.definition()), format="json", **values)
     return begun.id

@@ -273,7 +273,7 @@ def test_all_problems_are_told_at_once_in_order() -> None:
         ("{name: b, steps: [{name: b, run: x}]}", [("duplicate_step", 30)]),
         ("{name: b, steps: [{name: c}]}", [("no_command", 23)]),
         ("{name: b, steps: [{name: c, rn: x}]}", [("unknown_key", 33), ("no_command", 23)]),
-        ("{name: b, steps: [{name: c, run: x, needs: [a]}]}", [("not_supported_yet", 41)]),
+        ("{name: b, steps: [{name: c, run: x, needs: [a]}]}", [("key_of_block", 41)]),
         ("{name: b, on: any 1 of all, steps: [{name: c, run: x}]}", [("bad_target", 19)]),
         ("{name: b, on: any 2 of all, run: x, rollout: {batches: 1}}", [("bad_target", 19)]),
         ("{name: b, rollout: {gate: {run: x, on: '('}}, run: x}", [("bad_target", 44)]),

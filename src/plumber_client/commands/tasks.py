@@ -196,8 +196,18 @@ def _header(task: TaskDetail) -> RenderableType:
 
 
 def _plan_table(plan: PlanView) -> RenderableType:
-    rows = [(str(s.index + 1), s.name, _hosts(s), s.uses, s.command, duration_text(s.timeout)) for s in plan.steps]
+    rows = [(str(s.index + 1), _name(s), _hosts(s), s.uses, s.command, duration_text(s.timeout)) for s in plan.steps]
     return table([_("No."), _("Step"), _("Hosts"), _("Executor"), _("Command"), _("Timeout")], rows)
+
+
+def _name(step: PlannedStep) -> Text:
+    name = safe(step.name)
+    told = [_("always")] if step.always else []
+    told += [_("needs {steps}", steps=", ".join(step.needs))] if step.needs else []
+    told += [_("when {condition}", condition=condition) for condition in step.when]
+    for one in told:
+        name.append("\n  " + safe(one).plain, style="dim")
+    return name
 
 
 def _hosts(step: PlannedStep) -> Text:

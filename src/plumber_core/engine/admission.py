@@ -10,11 +10,12 @@ from plumber_core.engine.cancel import cancel_because
 from plumber_core.engine.core import Engine, said
 from plumber_core.engine.retries import tell_woken
 from plumber_core.engine.starts import prepare
+from plumber_core.engine.turns import take_turns_soon
 from plumber_core.errors import InvalidRequest, NotFound, PlumberError, QueueTimeout, Unavailable
 from plumber_core.model.holds import Beginning
 from plumber_core.model.records import Term
-from plumber_core.planning.advance import first_steps
 from plumber_core.planning.batch_events import first
+from plumber_core.planning.graph import first_pairs, first_stages
 
 TRIES = 8
 
@@ -51,12 +52,12 @@ async def _begin(engine: Engine, execution: str) -> None:
         memory = await engine.executions.get(execution, fresh=True)
         plan = memory.plan
         try:
-            prepared = await prepare(engine, plan, execution, first_steps(plan.stages[0]))
+            prepared = await prepare(engine, plan, execution, first_pairs(plan))
         except InvalidRequest as error:
             # What could be rendered when it was queued cannot be any more: an agent was deleted.
             await cancel_because(engine, execution, {"code": error.code, "arguments": error.arguments})
             return
-        beginning = Beginning(execution, tuple(prepared.starts), first(plan), plan.timeout)
+        beginning = Beginning(execution, tuple(prepared.starts), first(plan, first_stages(plan)), plan.timeout)
         try:
             written = await engine.store.begin(beginning)
         except BaseException:
@@ -68,6 +69,8 @@ async def _begin(engine: Engine, execution: str) -> None:
             prepared.commit(engine)
             look_soon(engine, plan, prepared)
             engine.wakeups.changed(execution)
+            if plan.parts:
+                await take_turns_soon(engine, execution)
             return
         prepared.release()
         if not prepared.bound:

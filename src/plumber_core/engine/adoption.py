@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from itertools import groupby
 
 from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.caches import ExecutionMemory
+from plumber_core.engine.conditions import ask
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.engine.left import left_out_steps
 from plumber_core.engine.starts import Prepared, first_rows, render, stored_rows
+from plumber_core.engine.turns import take_turns
 from plumber_core.errors import InvalidRequest, NotFound, Unavailable
 from plumber_core.model.forgotten import Adopted, Adopter, HeldAttempt, Settlement
 from plumber_core.model.inert import inert
-from plumber_core.model.records import Opening
+from plumber_core.model.records import Opening, Passed
 from plumber_core.model.states import ExecutionState, StepState
 from plumber_core.planning.catch_up import CaughtUp, Cells, catch_up
+from plumber_core.planning.catch_up_parts import catch_up_parts
+from plumber_core.planning.graph import standing_of
 from plumber_core.protocol.messages import Held
 from plumber_core.protocol.peer import SessionOver
 from plumber_core.reasons import because
@@ -61,8 +66,9 @@ async def settle(engine: Engine, execution: str) -> None:
     for _ in range(TRIES):
         memory = await engine.executions.get(execution, fresh=True)
         standing = await engine.store.standing(execution)
-        found = catch_up(memory.plan, standing.cells, cancelled=memory.cancelled, timed_out=memory.timed_out)
+        found, passed = _look(memory, standing.cells), tuple[Passed, ...]()
         try:
+            found, passed = await _ask(engine, memory, standing.cells, found)
             rows = stored_rows(engine, execution) if memory.round else first_rows(execution)
             starts = await render(engine, memory.plan, execution, found.starts, rows)
         except InvalidRequest:
@@ -79,6 +85,9 @@ async def settle(engine: Engine, execution: str) -> None:
             found.execution,
             tuple(found.carried),
             _waits(memory, found),
+            passed,
+            tuple(found.begun),
+            tuple(found.outcomes),
         )
         if await engine.store.settle(change):
             engine.executions.forget(execution)
@@ -86,8 +95,31 @@ async def settle(engine: Engine, execution: str) -> None:
             waiting = [start.agent_id for start in starts if start.agent_id and not start.wants]
             Prepared(waiting=waiting, asked=asked).commit(engine)
             engine.wakeups.changed(execution)
+            if memory.plan.parts:
+                await take_turns(engine, execution)
             return
     raise Unavailable(reason=because("busy"))
+
+
+def _look(memory: ExecutionMemory, cells: Cells) -> CaughtUp:
+    if memory.plan.parts:
+        return catch_up_parts(memory.plan, cells, standing_of(memory.plan, memory.progress, **memory.asked))
+    return catch_up(memory.plan, cells, cancelled=memory.cancelled, timed_out=memory.timed_out)
+
+
+async def _ask(
+    engine: Engine, memory: ExecutionMemory, cells: Cells, found: CaughtUp
+) -> tuple[CaughtUp, tuple[Passed, ...]]:
+    """Ask the conditions of what could be set going; what they pass over has ended well, so look again."""
+    passed: dict[tuple[int, int], Passed] = {}
+    while True:
+        before = len(passed)
+        for _, together in groupby(sorted(found.starts), key=lambda pair: (memory.plan.stage_of(*pair), pair[0])):
+            asked = await ask(engine, memory, list(together))
+            passed |= {(one.step, one.lane): one for one in asked.passed}
+        if len(passed) == before:
+            return found, tuple(passed.values())
+        found = _look(memory, {**cells, **dict.fromkeys(passed, StepState.SUCCEEDED)})
 
 
 def _waits(memory: ExecutionMemory, found: CaughtUp) -> Opening | None:
@@ -101,6 +133,6 @@ def _waits(memory: ExecutionMemory, found: CaughtUp) -> Opening | None:
 def _cannot_start(memory: ExecutionMemory, cells: Cells, starts: list[tuple[int, int]]) -> CaughtUp:
     """Without these steps nothing can follow: what waits ends, what runs is still awaited."""
     failed = {**cells, **dict.fromkeys(starts, StepState.FAILED)}
-    found = catch_up(memory.plan, failed, cancelled=memory.cancelled, timed_out=memory.timed_out)
+    found = _look(memory, failed)
     found.skips += starts
     return found

@@ -4,15 +4,17 @@ read, so nothing here can make a wrong one."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from plumber_core.engine.clock import monotonic
 from plumber_core.errors import NotFound
 from plumber_core.model import records as r
 from plumber_core.model.agent import AgentRef
-from plumber_core.model.limits import OUT_OF_TIME
+from plumber_core.model.limits import ALWAYS_OUT_OF_TIME, OUT_OF_TIME
+from plumber_core.model.parts import TURN
 from plumber_core.model.plan import Plan
+from plumber_core.model.states import ExecutionState
 from plumber_core.planning.advance import Advance
 from plumber_core.planning.targets import Groups, Roll
 from plumber_core.ports import Store
@@ -29,6 +31,9 @@ class ExecutionMemory:
     progress: dict[int, r.Progress]
     cancelled: bool = False
     timed_out: bool = False
+    always_cancelled: bool = False
+    main_ended: bool = False
+    running: bool = True
     adopted: bool = False
     """Its steps may end in any order; see ``adoption.py``."""
     round: int = 0
@@ -39,6 +44,19 @@ class ExecutionMemory:
 
     def __post_init__(self) -> None:
         self.holds = self.plan.holds
+
+    @property
+    def asked(self) -> dict[str, bool]:
+        """What was asked for, as ``planning.graph`` wants to know it."""
+        return {
+            "cancelled": self.cancelled,
+            "timed_out": self.timed_out,
+            "always_cancelled": self.always_cancelled,
+        }
+
+    def is_cancelled(self, stage: int) -> bool:
+        """Say whether the steps of a stage were asked to end: those that always run only after all others have."""
+        return self.always_cancelled if self.plan.part_of(stage).always else self.cancelled
 
     def apply(self, move: Advance) -> None:
         """Follow a change that this replica has committed."""
@@ -69,7 +87,7 @@ class ExecutionMemory:
 
 def timed_out(row: r.ExecutionRow) -> bool:
     """Say whether an execution was cancelled because its time was over."""
-    return row.problem is not None and row.problem.get("code") == OUT_OF_TIME
+    return row.problem is not None and row.problem.get("code") in (OUT_OF_TIME, ALWAYS_OUT_OF_TIME)
 
 
 class Executions:
@@ -98,12 +116,15 @@ class Executions:
         row, plan, stages = loaded
         memory = ExecutionMemory(row.id, plan, {p.stage: p for p in stages}, row.cancel_requested, timed_out(row))
         memory.adopted, memory.round, memory.resumed = row.adopted > 0, row.round, row.resumed
+        memory.always_cancelled = row.always_cancelled
+        memory.main_ended, memory.running = row.main_state is not None, row.state is ExecutionState.RUNNING
         self._keep(memory)
         return memory
 
-    def started(self, execution_id: str, plan: Plan) -> None:
+    def started(self, execution_id: str, plan: Plan, waiting: Iterable[int] = ()) -> None:
         """Remember an execution that was just written."""
-        progress = {n: r.Progress(n, len(stage.hosts), 0, 0) for n, stage in enumerate(plan.stages)}
+        waits = dict.fromkeys(waiting, TURN)
+        progress = {n: r.Progress(n, len(stage.hosts), 0, 0, waits=waits.get(n)) for n, stage in enumerate(plan.stages)}
         self._keep(ExecutionMemory(execution_id, plan, progress))
 
     def forget(self, execution_id: str) -> None:

@@ -10,19 +10,23 @@ from plumber_core.engine.adoption import settle
 from plumber_core.engine.attempts import AttemptRef
 from plumber_core.engine.batches import ring as ring_batch
 from plumber_core.engine.caches import ExecutionMemory
+from plumber_core.engine.conditions import ask
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.engine.left import at_the_end, later_steps, surely
 from plumber_core.engine.retries import ring
 from plumber_core.engine.starts import Holder, Prepared, prepare
+from plumber_core.engine.turns import take_turns_soon
 from plumber_core.errors import InvalidRequest, Unavailable
 from plumber_core.ids import share_of
-from plumber_core.model.records import AttemptRow, NextTry, StepEnd, Term, Told
+from plumber_core.model.records import AttemptRow, NextTry, Passed, StepEnd, Term, Told
 from plumber_core.model.states import ENDING_EVENTS, STEP_RULES, Actor, StepEvent, StepState, move_step
 from plumber_core.planning.absence import too_few
 from plumber_core.planning.advance import Advance, Ended, Known, advance, cannot_start, try_again
 from plumber_core.planning.batch_events import told
+from plumber_core.planning.graph import outcome_of
 from plumber_core.planning.holds import given_back
+from plumber_core.planning.passing import lane_goes_on, stage_begins
 from plumber_core.planning.retry import Failure, next_try
 from plumber_core.protocol.messages import Assignment
 from plumber_core.reasons import because
@@ -66,6 +70,7 @@ class Decided:
     problem: dict[str, Any] | None = None
     retry: NextTry | None = None
     told: tuple[Told, ...] = ()
+    passed: tuple[Passed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,8 @@ async def finish(engine: Engine, ending: Ending, keep: Connection | None = None)
             following = _after(engine, memory, ending, decided, keep)
             if memory.adopted:
                 await settle(engine, memory.id)
+            elif memory.plan.parts and (decided.move.execution is not None or decided.move.halts):
+                await take_turns_soon(engine, memory.id)
             if prepared.bound and following is None:
                 # Another agent's turn now: its assignment must not wait for our answer to this one.
                 await asyncio.sleep(0)
@@ -162,20 +169,40 @@ async def _decide(engine: Engine, memory: ExecutionMemory, ending: Ending, keep:
     values: dict[str, str] = ending.outcome.get("outputs", {}) if ending.state is StepState.SUCCEEDED else {}
     just_set = {plan.steps[ref.step].name: {ending.agent: values}}
     holder = Holder(keep, ref.attempt) if keep is not None else None
-    move, problem = await _advance(engine, memory, ending), None
+    move, problem, passed = await _advance(engine, memory, ending), None, tuple[Passed, ...]()
     while True:
         try:
+            while move.starts and (asked := await ask(engine, memory, move.starts, just_set)).passed:
+                passed += tuple(asked.passed)
+                move = await _pass_over(engine, memory, ending, move, tuple(asked.starts))
+                if asked.starts:
+                    break
             prepared = await prepare(
                 engine, plan, ref.execution, move.starts, just_set, holder, renewed=memory.round > 0
             )
         except InvalidRequest as error:
             # A host that cannot go on has failed, which may lead to another batch, which may not be able to begin.
             problem = {"code": error.code, "arguments": error.arguments}
+            passed = tuple(one for one in passed if move.lane_ends and plan.stage_of(one.step, one.lane) == move.stage)
             move = await _instead(engine, memory, ending, move)
         else:
             problem = too_few(plan, move.short) if move.short else problem
             move, problem = await at_the_end(engine, memory, move, problem)
-            return Decided(move, prepared, problem, told=told(plan, progress, move))
+            return Decided(move, prepared, problem, told=told(plan, progress, move), passed=passed)
+
+
+async def _pass_over(
+    engine: Engine, memory: ExecutionMemory, ending: Ending, move: Advance, starts: tuple[tuple[int, int], ...]
+) -> Advance:
+    """Decide what follows when of a move's starts only these are left, perhaps none."""
+    plan, progress = memory.plan, memory.progress[move.stage]
+
+    def decide(left: Known) -> Advance:
+        if move.lane_ends:
+            return stage_begins(plan, move, starts, left)
+        return lane_goes_on(plan, progress, move, starts, left)
+
+    return await surely(engine, memory, decide, ending.ref.lane)
 
 
 async def _advance(engine: Engine, memory: ExecutionMemory, ending: Ending) -> Advance:
@@ -186,7 +213,7 @@ async def _advance(engine: Engine, memory: ExecutionMemory, ending: Ending) -> A
 
     def decide(left: Known) -> Advance:
         ended = Ended(ref.step, ref.lane, ending.state, missed=ending.heard is not None)
-        cancelled, late = memory.cancelled, memory.timed_out
+        cancelled, late = memory.is_cancelled(progress.stage), memory.timed_out
         return advance(memory.plan, progress, ended, cancelled=cancelled, timed_out=late, left=left, later=later)
 
     return await surely(engine, memory, decide, ref.lane)
@@ -205,7 +232,8 @@ async def _instead(engine: Engine, memory: ExecutionMemory, ending: Ending, move
 async def _retry(engine: Engine, memory: ExecutionMemory, ending: Ending) -> NextTry | None:
     """Ask the step's policy; without one nothing is read."""
     planned = memory.plan.steps[ending.ref.step]
-    if planned.retry is None or ending.state not in planned.retry.on or memory.cancelled:
+    stage = memory.plan.stage_of(ending.ref.step, ending.ref.lane)
+    if planned.retry is None or ending.state not in planned.retry.on or memory.is_cancelled(stage):
         return None
     found = await engine.store.step_of(ending.ref.attempt)
     if found is None:
@@ -217,7 +245,7 @@ async def _retry(engine: Engine, memory: ExecutionMemory, ending: Ending) -> Nex
 
 
 def _write_of(memory: ExecutionMemory, ending: Ending, decided: Decided) -> StepEnd:
-    move = decided.move
+    move, plan = decided.move, memory.plan
     low, high = (1, 1) if move.boundary else ((2, MANY) if move.lane_ends else (1, MANY))
     return StepEnd(
         step_id=ending.ref.step_id,
@@ -242,13 +270,17 @@ def _write_of(memory: ExecutionMemory, ending: Ending, decided: Decided) -> Step
         tail_newlines=ending.newlines,
         skipped=move.later if move.skip_lane else (),
         skip_to=move.skip_to,
+        passed=decided.passed,
         failed_between=move.failed_between,
-        halts=memory.plan.stages[move.stage].chain[0] if move.halts else None,
+        halts=plan.stages[move.stage].chain[0] if move.halts else None,
         opening=move.opening,
         told=decided.told,
         skip_after_stage=move.skip_after_stage,
+        part_stop=plan.part_of(move.stage).stop,
+        in_parts=bool(plan.parts),
+        outcome_of_part=outcome_of(move.execution) if plan.parts else None,
         starts=tuple(decided.prepared.starts),
-        execution_state=move.execution,
+        execution_state=None if plan.parts else move.execution,
         warnings=move.warnings,
         problem=decided.problem,
         retry=decided.retry,

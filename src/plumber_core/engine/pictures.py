@@ -124,7 +124,17 @@ def _named(counter: Counter[int]) -> dict[str, int]:
 
 def _matrix_step(plan: Plan, index: int, counts: dict[str, int]) -> MatrixStep:
     step = plan.steps[index]
-    return MatrixStep(index=index, name=step.name, uses=step.uses, command=summary(step), path=step.path, counts=counts)
+    return MatrixStep(
+        index=index,
+        name=step.name,
+        uses=step.uses,
+        command=summary(step),
+        path=step.path,
+        always=step.always,
+        when=list(step.when),
+        needs=None if step.needs is None else list(step.needs),
+        counts=counts,
+    )
 
 
 def output_groups(ends: Iterable[tuple[r.StepRow, r.AttemptRow | None]]) -> list[OutputGroup]:

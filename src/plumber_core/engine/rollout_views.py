@@ -62,7 +62,7 @@ def _why(plan: Plan, current: Progress, stage: int) -> dict[str, Any]:
 def waiting_of(plan: Plan, current: Progress) -> dict[str, Any] | None:
     """Return for what a stage waits before it begins; None if it does not."""
     batch = plan.stages[current.stage].batch
-    if batch is None or current.waits is None:
+    if batch is None or not current.pauses:
         return None
     place = {"block": batch.block, "batches": batch.count, "batch": batch.after}
     if current.opens_at is None:
@@ -111,7 +111,7 @@ def _rollout(plan: Plan, progress: Sequence[Progress], counts: StageCounts, stag
         stage, one = plan.stages[number], progress[number]
         assert stage.batch is not None
         stopped = one.failed > most_failed(stage, one.carried)
-        part = _Part(_whole(counts, number), one.waits is not None, one.failed, stopped)
+        part = _Part(_whole(counts, number), one.pauses, one.failed, stopped)
         if stage.batch.gate:
             batches[-1] = batches[-1].model_copy(update={"state": _with_gate(batches[-1].state, part)})
         else:

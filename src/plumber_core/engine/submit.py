@@ -11,12 +11,13 @@ from plumber_core.engine.absence import look_soon
 from plumber_core.engine.core import Engine
 from plumber_core.engine.source import Source
 from plumber_core.engine.starts import Prepared, prepare
+from plumber_core.engine.turns import take_turns_soon
 from plumber_core.errors import Conflict, InvalidRequest, Unauthenticated, Unavailable
 from plumber_core.ids import new_id, pool_id
 from plumber_core.model.records import NewExecution
-from plumber_core.planning.advance import first_steps
 from plumber_core.planning.batch_events import first
 from plumber_core.planning.expand import expand
+from plumber_core.planning.graph import first_pairs, first_stages, is_asked
 from plumber_core.planning.holds import wanted_by_execution
 from plumber_core.planning.parameters import bind
 from plumber_core.reasons import because
@@ -71,8 +72,10 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
     plan = expand(source.task, values, fleet.agents, revision=source.revision)
     execution = new_id()
     wants = wanted_by_execution(plan) if plan.has_to_wait else ()
-    first_pairs = first_steps(plan.stages[0]) if plan.stages and not wants else ()
-    prepared: Prepared = await prepare(engine, plan, execution, first_pairs)
+    begins = [stage for stage in first_stages(plan) if not is_asked(plan, stage)]
+    prepared: Prepared = await prepare(engine, plan, execution, () if wants else first_pairs(plan))
+    asked = tuple(stage for stage in first_stages(plan) if stage not in begins)
+    waiting = tuple(part.first for part in plan.parts if part.stages and part.first not in begins)
     new = NewExecution(
         id=execution,
         task_id=source.task_id,
@@ -87,8 +90,10 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
         current_revision=source.current,
         reason=request.reason,
         request_id=request.request_id,
-        told=() if wants else first(plan),
+        told=() if wants else first(plan, begins),
         wants=wants,
+        waiting=waiting,
+        due=asked,
     )
     try:
         for agents in {stage.pool for stage in plan.stages if stage.pool}:
@@ -104,10 +109,12 @@ async def _try(engine: Engine, source: Source, request: Request) -> str | None:
         prepared.release()
         return None
     if plan.stages:
-        engine.executions.started(execution, plan)
+        engine.executions.started(execution, plan, waiting)
     prepared.commit(engine)
     engine.ask(wanted.name for wanted in wants)
     look_soon(engine, plan, prepared)
+    if asked:
+        await take_turns_soon(engine, execution)
     engine.counts["plumber_executions_started_total"] += 1
     engine.wakeups.changed(execution)
     # The agents first: whoever asked has an answer either way.

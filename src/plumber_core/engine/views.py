@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from plumber_core.engine.clock import moment
+from plumber_core.engine.part_views import turns_of
 from plumber_core.engine.presence import presence
-from plumber_core.engine.rollout_views import Waits, count_stages, rollouts_of, waits_of
+from plumber_core.engine.rollout_views import StageCounts, Waits, count_stages, rollouts_of, waits_of
 from plumber_core.engine.waiting import Agents, Holds, why_held, why_ready
 from plumber_core.model import records as r
 from plumber_core.model.forgotten import StrayRow
@@ -92,6 +93,7 @@ def summary_values(row: r.ExecutionRow) -> dict[str, Any]:
         "duration": None if ended is None else (ended - row.created_at) / 1_000_000,
         "warnings": row.warnings,
         "cancel_requested": row.cancel_requested,
+        "main_state": row.main_state,
         "problem": row.problem,
         "round": row.round,
     }
@@ -122,7 +124,7 @@ def execution_detail(picture: r.Picture, pools: Pools, agents: Agents, holds: Ho
     newest = newest_rows(picture.steps)
     counts = Counter(step.state.value for step in newest)
     stages = count_stages(newest) if picture.plan.has_rollouts else {}
-    looks = Looks(pools, waits_of(picture.plan, picture.progress, stages), agents, holds)
+    looks = Looks(pools, why_waiting(picture.plan, picture.progress, stages), agents, holds)
     return ExecutionDetail(
         **summary_values(picture.execution),
         parameters=picture.execution.parameters,
@@ -152,6 +154,11 @@ def _step_views(picture: r.Picture, tries: Mapping[str, list[AttemptView]], look
     return [view if view.id in newest else view.model_copy(update={"replaced": True}) for view in views]
 
 
+def why_waiting(plan: Plan, progress: Sequence[r.Progress], stages: StageCounts) -> Waits:
+    """Return why stages have not begun."""
+    return {**turns_of(plan, progress), **waits_of(plan, progress, stages)}
+
+
 def attempts_by_step(attempts: Iterable[r.AttemptRow]) -> dict[str, list[AttemptView]]:
     """Show attempts by their step executions, each list in the order given."""
     tries: dict[str, list[AttemptView]] = {}
@@ -172,6 +179,7 @@ def step_view(row: r.StepRow, plan: Plan, attempts: list[AttemptView], looks: Lo
         round=row.round,
         by_hand=row.by_hand,
         state=row.state,
+        always=step.always,
         uses=step.uses,
         command=summary(step),
         path=spec.get("path", step.path),
@@ -187,7 +195,7 @@ def step_view(row: r.StepRow, plan: Plan, attempts: list[AttemptView], looks: Lo
 def waiting_for(row: r.StepRow, plan: Plan, looks: Looks) -> dict[str, Any] | None:
     """Return for what a step waits, as a code with arguments; times are ISO 8601."""
     if row.state is StepState.BLOCKED:
-        return looks.batches.get(row.stage)
+        return {"code": "always_turn"} if plan.steps[row.step].always else looks.batches.get(row.stage)
     if row.state is StepState.READY and (pool := looks.pools.get(row.pool or "")) is not None:
         return {"code": "pool_busy" if pool.online else "pool_offline", "agents": pool.agents, "online": pool.online}
     if row.state is StepState.READY:

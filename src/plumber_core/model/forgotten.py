@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from plumber_core.model.records import Opening, Start
+from plumber_core.model.records import Opening, Outcome, Passed, Start
 from plumber_core.model.states import ExecutionState, StepState
 
 Json = dict[str, Any]
@@ -80,3 +80,8 @@ class Settlement:
     state: ExecutionState | None
     carried: tuple[int, ...] = ()
     waits: Opening | None = None
+    passed: tuple[Passed, ...] = ()
+    begun: tuple[int, ...] = ()
+    """The first stages of the parts that have begun."""
+    outcomes: tuple[tuple[int, Outcome], ...] = ()
+    """How parts have ended, by their first stages."""

@@ -20,12 +20,14 @@ STOP_MARGIN = 5.0
 CLOCK_DRIFT = 1.05
 """An agent's clock may be this much slower than the database's: a command that its agent had to end after T has ended
 T * CLOCK_DRIFT + STOP_MARGIN after its agent was last heard."""
-OUT_OF_TIME = "execution_timeout"
+OUT_OF_TIME, ALWAYS_OUT_OF_TIME = "execution_timeout", "always_timeout"
 """The problem of an execution whose time is over."""
 LONG_POLL = 25.0
 SWEEP_INTERVAL = 5.0
 """One sweep per server process stands behind every push: a lost wake-up costs at most this."""
 CANCEL_GRACE = 10.0
+ALWAYS_TIMEOUT = 600.0
+"""Of a step that always runs and names none, so that a cancelled execution ends."""
 AGENT_SLOTS = 8
 SPOOL_CAP_AGENT = 2 * 1024**3
 DISK_FREE_SHARE, DISK_FREE = 0.05, 2 * 1024**3

@@ -44,13 +44,17 @@ class Overview(View):
 
 
 class MatrixStep(View):
-    """One step as a column. ``counts`` is over its hosts, state by state."""
+    """One step as a column. ``counts`` is over its hosts, state by state; ``always``: it runs behind all others;
+    ``when``: conditions that must hold on a host; ``needs``: the steps that end before, None in a list."""
 
     index: int
     name: str
     uses: str
     command: str
     path: str | None = None
+    always: bool = False
+    when: list[str] = Field(default_factory=list)
+    needs: list[str] | None = None
     counts: dict[str, int] = Field(default_factory=dict)
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Literal, Self
 
 from plumber_core.model.limits import CANCEL_GRACE
+from plumber_core.model.parts import Part
 
 OnFailure = Literal["stop", "continue"]
 Overlap = Literal["queue", "skip", "replace"]
@@ -84,6 +85,12 @@ class PlanStep:
     retry: RetryPolicy | None = None
     idempotent: bool = False
     stop_after: float | None = None
+    when: tuple[str, ...] = ()
+    """Conditions that must all hold on a host, or it is passed over there."""
+    needs: tuple[str, ...] | None = None
+    """Which steps must have ended before, by their names; None in a list."""
+    always: bool = False
+    """It runs when all others have ended, however."""
     lost_after: float | Literal["never"] | None = None
     """None for ``limits.LOST_AFTER``."""
     locks: tuple[PlanLock, ...] = ()
@@ -92,9 +99,10 @@ class PlanStep:
     def from_json(cls, value: dict[str, Any]) -> Self:
         """Read one step of what ``Plan.to_json`` wrote."""
         retry = RetryPolicy.from_json(value.get("retry"))
-        lists = {name: tuple(value.get(name, ())) for name in ("needs_outputs", "needs_hosts")}
-        locks = tuple(PlanLock(**lock) for lock in value.get("locks", ()))
-        return cls(**{**value, **lists, "retry": retry, "locks": locks})
+        lists = {name: tuple(value.get(name, ())) for name in ("needs_outputs", "needs_hosts", "when")}
+        locks, needs = tuple(PlanLock(**lock) for lock in value.get("locks", ())), value.get("needs")
+        alone = {"retry": retry, "locks": locks, "needs": None if needs is None else tuple(needs)}
+        return cls(**{**value, **lists, **alone})
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +219,8 @@ class Plan:
     locks: tuple[PlanLock, ...] = ()
     """Of the whole execution."""
     concurrency: Queue | None = None
+    parts: tuple[Part, ...] = ()
+    """None where stages simply follow each other."""
     _places: dict[int, _Places] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -222,7 +232,8 @@ class Plan:
             step["locks"] = [asdict(lock) for lock in step["locks"]]
         alone = {name: values[name] and asdict(values[name]) for name in ("offline", "concurrency")}
         lists = {"steps": steps, "stages": [stage.to_json() for stage in self.stages]}
-        return {**values, **alone, **lists, "locks": [asdict(lock) for lock in self.locks]}
+        lists |= {"locks": [asdict(lock) for lock in self.locks], "parts": [asdict(part) for part in self.parts]}
+        return {**values, **alone, **lists}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
@@ -232,7 +243,8 @@ class Plan:
         kinds = {"offline": Absence, "concurrency": Queue}
         alone = {name: kind(**value[name]) if value.get(name) else None for name, kind in kinds.items()}
         locks = tuple(PlanLock(**lock) for lock in value.get("locks", ()))
-        return cls(**{**value, **alone, "steps": steps, "stages": stages, "locks": locks})
+        parts = tuple(map(Part.from_json, value.get("parts", ())))
+        return cls(**{**value, **alone, "steps": steps, "stages": stages, "locks": locks, "parts": parts})
 
     @property
     def has_rollouts(self) -> bool:
@@ -253,6 +265,18 @@ class Plan:
     def may_leave_out(self) -> bool:
         """Whether it goes on without hosts that were offline."""
         return self.offline is not None and self.offline.tolerated
+
+    def part_of(self, stage: int) -> Part:
+        """Return the part in which a stage stands; all of a plan without parts is one."""
+        if not self.parts:
+            return Part(0, len(self.stages))
+        # Of those that begin with the same stage only the last one has any.
+        return self.parts[bisect_right(self.parts, stage, key=lambda part: part.first) - 1]
+
+    @property
+    def always_from(self) -> int:
+        """The first stage of those that run whatever happened; the number of stages if there are none."""
+        return next((part.first for part in self.parts if part.always), len(self.stages))
 
     def stage_of(self, step: int, lane: int = 0) -> int:
         """Return the index of the stage in which a lane of the step with this index stands."""

@@ -11,10 +11,14 @@ from plumber_core.model.asked import Asked
 from plumber_core.model.leading import Presence as Presence
 from plumber_core.model.leading import Standing as Standing
 from plumber_core.model.leading import Term as Term
+from plumber_core.model.parts import Outcome as Outcome
 from plumber_core.model.plan import Plan
 from plumber_core.model.stages import Opening as Opening
 from plumber_core.model.stages import Progress as Progress
 from plumber_core.model.stages import Told as Told
+from plumber_core.model.starts import PASSED as PASSED
+from plumber_core.model.starts import Passed as Passed
+from plumber_core.model.starts import Start as Start
 from plumber_core.model.states import Actor, AgentState, ExecutionState, StepEvent, StepState
 
 
@@ -122,6 +126,9 @@ class ExecutionRow:
     cancel_requested: bool
     kill_requested: bool = False
     adopted: int = 0
+    main_state: ExecutionState | None = None
+    """How all but the steps that always run have ended; those run, or have run."""
+    always_cancelled: bool = False
     problem: dict[str, Any] | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     round: int = 0
@@ -266,25 +273,6 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """One step to set going: ``ready``, or ``running`` with its attempt already bound to a connected session.
-
-    ``agent_id`` is None in a pool. What ``wants`` to hold something is ready, and nobody may claim it before.
-    """
-
-    step_id: str
-    agent_id: str | None
-    step: int
-    spec: dict[str, Any]
-    attempt_id: str | None = None
-    number: int = 0
-    session: str | None = None
-    beat: int = 0
-    boot_id: str = ""
-    wants: tuple[Asked, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """Who claims: ``session`` is a hash, ``beat`` the number of the newest renewal, ``nonce`` names the attempt."""
 
@@ -316,6 +304,10 @@ class NewExecution:
     request_id: str | None = None
     told: tuple[Told, ...] = ()
     wants: tuple[Asked, ...] = ()
+    waiting: tuple[int, ...] = ()
+    """The first stages of the parts whose turn has not come."""
+    due: tuple[int, ...] = ()
+    """Those of them that have to be looked at now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +382,12 @@ class StepEnd:
     opening: Opening | None = None
     told: tuple[Told, ...] = ()
     skip_after_stage: bool = False
+    part_stop: int = 2**40
+    """The stage behind the last one of its part, if the plan has parts: ``in_parts``."""
+    in_parts: bool = False
+    passed: tuple[Passed, ...] = ()
+    outcome_of_part: Outcome | None = None
+    """How the part ends with this step: somebody has to look what follows."""
     starts: tuple[Start, ...] = ()
     execution_state: ExecutionState | None = None
     warnings: int = 0

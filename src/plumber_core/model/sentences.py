@@ -70,9 +70,16 @@ RULES: Mapping[str, LiteralString] = {
     "nested_block": "A block cannot hold another one.",
     "key_of_block": "{key} belongs to the block, not to a step inside of it: all of its steps share their hosts.",
     "key_of_inner": "{key} belongs to the steps inside of block {step}, not to the block.",
+    "key_of_no_always": "A step that always runs has no {key}: it runs once on each host when all else has ended.",
     "key_of_no_gate": "A gate has no {key}: it runs once after each batch, and what fails ends the rollout.",
     "locks_twice": "Step {step} has locks, and the task has some too: locks stand in one of both places, because who "
     "holds one and waits for another may wait for ever.",
+    "needs_twice": "{name} stands twice among what the step needs.",
+    "needs_inner": "{name} stands inside of a block, is a gate or always runs: name the block, or a step outside of "
+    "blocks.",
+    "needs_circle": "These steps need each other, so none of them could begin: {circle}.",
+    "status_inside": "{name}() tells how it went before a step outside of blocks: inside of a block write it at the "
+    "block.",
     "unsafe_retry": "A step whose outcome is unknown may have run: on: lost needs idempotent: true (it may then run "
     "twice), or stop_after (its agent ends it first).",
     "stop_after_too_short": "stop_after must be at least {limit} s: a shorter break of the network would end the "
@@ -110,6 +117,8 @@ EXPRESSIONS: Mapping[str, LiteralString] = {
     "unknown_parameter": "The task has no parameter {name}.",
     "unknown_step": "The task has no step {name}.",
     "circular_reference": "Step {step} cannot use the outputs of {name}: only those of an earlier step exist.",
+    "beside_reference": "Step {step} cannot use the outputs of {name}, which may run at the same time: add it to its "
+    "needs.",
     "dynamic_step": 'The name of a step must be written out: steps.NAME or steps["NAME"].',
     "no_output": "Say which output: steps.{name}.outputs.KEY.",
     "not_here": "{name} is not known here, only {expected}.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from plumber_core.model.parts import TURN, Outcome
 from plumber_core.model.plan import Pause
 
 
@@ -14,7 +15,8 @@ class Progress:
 
     In a rollout ``carried`` hosts have failed in the batches before. A stage that ``waits`` for its ``pause`` or to be
     told to go (``manual``) has not begun; ``opens_at`` is when a pause is over. ``missed`` hosts were left out because
-    they were offline, in the batches before too.
+    they were offline, in the batches before too. The first stage of a part waits for its ``turn``. ``outcome`` is how a
+    part ended whose last stage this was; then, too, ``opens_at`` says that somebody has to look what follows.
     """
 
     stage: int
@@ -25,6 +27,12 @@ class Progress:
     waits: str | None = None
     opens_at: int | None = None
     missed: int = 0
+    outcome: Outcome | None = None
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it waits between two batches of a rollout."""
+        return self.waits is not None and self.waits != TURN
 
 
 @dataclass(frozen=True, slots=True)

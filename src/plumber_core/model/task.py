@@ -195,6 +195,10 @@ class Step(Action):
     name: Name
     allow_empty: StrictBool = False
     """A target that matches nobody is no error: the step has no host then."""
+    when: Value | None = None
+    """A condition; where it is false, the step or block is passed over."""
+    needs: tuple[Name, ...] | None = None
+    """The steps that must have ended before; with any in a task its steps are a graph, not a list."""
     on_failure: OnFailure = "stop"
     locks: Locks = ()
     """What it has to hold on each of its hosts while it runs."""
@@ -225,6 +229,8 @@ class Task(_Written):
     """What becomes of steps whose hosts are not there; None waits for them."""
     steps: tuple[Step, ...]
     notify: Notify | None = None
+    always: tuple[Step, ...] = ()
+    """Run when all steps have ended, however, or were cancelled."""
     labels: Variables = Field(default_factory=dict)
     clean_environment: bool = True
     """False only for the original's TOML, whose commands see the agent's environment. No key of the language."""

@@ -157,7 +157,8 @@ class PlannedHost(View):
 
 class PlannedStep(View):
     """One step as it would run, on all of ``hosts`` or on ``any_of`` of them, whoever is free. ``command`` is what
-    executors call their summary."""
+    executors call their summary; ``always``: it runs when all others have ended, however. ``when``: conditions that
+    must hold on a host; ``needs``: the steps that end before, None in a list."""
 
     index: int
     name: str
@@ -168,6 +169,9 @@ class PlannedStep(View):
     timeout: float | None
     hosts: list[PlannedHost]
     any_of: int = 0
+    always: bool = False
+    when: list[str] = []
+    needs: list[str] | None = None
 
 
 class PlanView(View):
@@ -223,6 +227,7 @@ class StepExecutionView(View):
     replaced: bool = False
     by_hand: str | None = None
     state: StepState
+    always: bool = False
     uses: str
     command: str
     path: str | None = None
@@ -235,7 +240,10 @@ class StepExecutionView(View):
 
 
 class ExecutionSummary(View):
-    """An execution in a list; ``round`` counts how often people have moved its steps, by a resume or by hand."""
+    """An execution in a list; ``round`` counts how often people have moved its steps, by a resume or by hand.
+
+    ``main_state`` is how its steps have ended, once those run that always do.
+    """
 
     id: str
     task: str
@@ -249,6 +257,7 @@ class ExecutionSummary(View):
     duration: float | None = None
     warnings: int = 0
     cancel_requested: bool = False
+    main_state: ExecutionState | None = None
     problem: dict[str, Any] | None = None
     round: int = 0
 

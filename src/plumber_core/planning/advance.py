@@ -55,6 +55,8 @@ class Ended:
 class Advance:
     """``starts`` are (step, lane) pairs to set going. ``boundary`` says that the stage ends with this step.
 
+    ``execution`` is how the execution ends with it; in a plan of parts only this part does.
+
     ``later`` are the lane's steps after this one, which ``skip_lane`` ends without an event of their own, up to stage
     ``skip_to``. ``halts`` says that with this failure a rollout stops: hosts that have not begun are skipped.
     ``failed_between`` is where the counter of failures must lie for this to be right, None where it does not matter.
@@ -114,12 +116,12 @@ def advance(
     if tolerated and not cancelled and following is not None:
         starts = ((following, event.lane),)
         return Advance(progress.stage, lane_ends=False, later=behind, starts=starts, warnings=warnings)
-    move = _end_lane(plan, progress, behind, failed=not tolerated or stopped)
+    move = end_lane(plan, progress, behind, failed=not tolerated or stopped)
     move = replace(move, warnings=warnings)
     if cancelled:
         execution = ExecutionState.FAILED if timed_out else ExecutionState.CANCELLED
         return replace(move, halts=False, failed_between=None, execution=execution if move.boundary else None)
-    return _end_stage(plan, progress, move, left, renewed=later is not None) if move.boundary else move
+    return end_stage(plan, progress, move, left, renewed=later is not None) if move.boundary else move
 
 
 def _is_tolerated(plan: Plan, event: Ended) -> bool:
@@ -156,10 +158,11 @@ def _leave_out(plan: Plan, progress: Progress, event: Ended, left: Known, *, ren
         warnings=1,
         missed=True,
     )
-    return _end_stage(plan, progress, move, left, renewed=renewed) if move.boundary else move
+    return end_stage(plan, progress, move, left, renewed=renewed) if move.boundary else move
 
 
-def _end_lane(plan: Plan, progress: Progress, later: tuple[int, ...], *, failed: bool) -> Advance:
+def end_lane(plan: Plan, progress: Progress, later: tuple[int, ...], *, failed: bool) -> Advance:
+    """Return the end of a lane, but for what follows from the end of its stage; ``later`` are its steps left."""
     stage, boundary = plan.stages[progress.stage], progress.remaining <= 1
     skipped, skip_to = later, progress.stage
     if failed and (gate := _gate_behind(plan, progress.stage)) is not None:
@@ -191,7 +194,8 @@ def _gate_behind(plan: Plan, stage: int) -> int | None:
     return stage + 1 if following is not None and following.follows_hosts else None
 
 
-def _end_stage(plan: Plan, progress: Progress, move: Advance, left: Known, *, renewed: bool) -> Advance:
+def end_stage(plan: Plan, progress: Progress, move: Advance, left: Known, *, renewed: bool) -> Advance:
+    """Return what follows when with the end of a lane its stage has ended."""
     stage, failed = plan.stages[progress.stage], progress.failed + move.failed
     missed = progress.missed + move.missed
     short = Short(progress.stage, missed) if missed > most_missed(plan, stage) else None
@@ -202,10 +206,11 @@ def _end_stage(plan: Plan, progress: Progress, move: Advance, left: Known, *, re
     everywhere = failed == 0 and not plan.may_leave_out
     reached = progress.stage + 1
     entry = enter(plan, reached, carried, left=left, everywhere=everywhere, missed=missed, renewed=renewed)
-    return replace(entry, **_of_lane(move), warnings=tolerated)
+    return replace(entry, **of_lane(move), warnings=tolerated)
 
 
-def _of_lane(move: Advance) -> dict[str, Any]:
+def of_lane(move: Advance) -> dict[str, Any]:
+    """Return what a move says of the lane that ends, not of what follows."""
     names = ("stage", "lane_ends", "boundary", "failed", "skip_lane", "later", "skip_to", "missed")
     return {name: getattr(move, name) for name in names}
 
@@ -221,7 +226,7 @@ def enter(
     missed: int = 0,
     renewed: bool = False,
 ) -> Advance:
-    """Return what happens when a stage is reached: it starts, or waits for its pause, or the execution is over.
+    """Return what happens when a stage is reached: it starts, waits for its pause, or the execution (part) is over.
 
     Args:
         plan: the execution's frozen plan.
@@ -233,8 +238,23 @@ def enter(
         missed: how many hosts were left out in earlier batches of its rollout.
         renewed: people have moved steps by hand, so that of any stage only a part may be left.
     """
-    if stage == len(plan.stages):
+    if stage == plan.part_of(stage - 1).stop:
         return Advance(stage, lane_ends=False, execution=ExecutionState.SUCCEEDED)
+    return begin(plan, stage, carried, left=left, everywhere=everywhere, waited=waited, missed=missed, renewed=renewed)
+
+
+def begin(
+    plan: Plan,
+    stage: int,
+    carried: int = 0,
+    *,
+    left: Known = _NOTHING,
+    everywhere: bool = False,
+    waited: bool = False,
+    missed: int = 0,
+    renewed: bool = False,
+) -> Advance:
+    """Return what ``enter`` does for a stage that there is, be it the first one of its part."""
     entered, batch = plan.stages[stage], plan.stages[stage].batch
     begins = batch is None or batch.begins
     carried, missed = (0, 0) if begins else (carried, missed)
@@ -283,5 +303,5 @@ def cannot_start(
     """
     if move.lane_ends:
         return replace(move, starts=(), opening=None, execution=ExecutionState.FAILED, skip_after_stage=True)
-    ended = _end_lane(plan, progress, move.later, failed=True)
-    return _end_stage(plan, progress, ended, left, renewed=renewed) if ended.boundary else ended
+    ended = end_lane(plan, progress, move.later, failed=True)
+    return end_stage(plan, progress, ended, left, renewed=renewed) if ended.boundary else ended

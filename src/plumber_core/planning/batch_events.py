@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from plumber_core.model.plan import Plan, Stage
@@ -43,9 +43,9 @@ def begins(stage: Stage, hosts: int) -> Iterator[Told]:
         yield f"{'gate' if stage.batch.gate else 'batch'}.started", {**place(stage), "hosts": hosts}
 
 
-def first(plan: Plan) -> tuple[Told, ...]:
-    """Return what is told when the execution begins."""
-    return tuple(begins(plan.stages[0], len(plan.stages[0].hosts))) if plan.stages else ()
+def first(plan: Plan, stages: Iterable[int]) -> tuple[Told, ...]:
+    """Return what is told when these stages begin, each the first one of its part."""
+    return tuple(one for stage in stages for one in begins(plan.stages[stage], len(plan.stages[stage].hosts)))
 
 
 def waits(plan: Plan, opening: Opening) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where steps stand in a task: at its top, inside of blocks, as gates of rollouts."""
+"""Where steps stand in a task: at its top, inside of blocks, as gates of rollouts, at its end whatever happened."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from plumber_core.planning.document import Path
 
-Kind = Literal["step", "block", "inner", "gate"]
+Kind = Literal["step", "block", "inner", "gate", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Place:
 
 
 def places(task: dict[str, Any]) -> Iterator[Place]:
-    """Yield every step in the order in which it may run: a block before its steps, a gate after them."""
+    """Yield every step in the order in which it may run: a block before its steps, a gate after them,
+    what always runs last."""
     for path, step in _listed((), task):
         yield Place(path, step, "block" if "steps" in step else "step")
         for inside, inner in _listed(path, step):
@@ -44,10 +45,12 @@ def places(task: dict[str, Any]) -> Iterator[Place]:
         gate = rollout.get("gate") if isinstance(rollout, dict) else None
         if isinstance(gate, dict):
             yield Place((*path, "rollout", "gate"), gate, "gate")
+    for path, step in _listed((), task, "always"):
+        yield Place(path, step, "always")
 
 
-def _listed(path: Path, mapping: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    steps = mapping.get("steps")
+def _listed(path: Path, mapping: dict[str, Any], key: str = "steps") -> Iterator[tuple[Path, dict[str, Any]]]:
+    steps = mapping.get(key)
     for index, step in enumerate(steps) if isinstance(steps, list) else ():
         if isinstance(step, dict):
-            yield (*path, "steps", index), step
+            yield (*path, key, index), step

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from plumber_core.errors import Conflict
+from plumber_core.model.parts import Outcome
 from plumber_core.model.plan import Plan, Stage
 from plumber_core.model.states import TERMINAL_STEP_STATES, ExecutionState, StepState
 from plumber_core.planning.limits import most_failed
+from plumber_core.reasons import because
 
 Cells = Mapping[tuple[int, int], StepState]
 """(step, lane) -> its state in its newest round."""
@@ -29,6 +32,10 @@ class CaughtUp:
     starts: list[tuple[int, int]] = field(default_factory=list)
     skips: list[tuple[int, int]] = field(default_factory=list)
     waits: int | None = None
+    begun: list[int] = field(default_factory=list)
+    """The first stages of the parts that have begun."""
+    outcomes: list[tuple[int, Outcome]] = field(default_factory=list)
+    """How parts have ended, by their first stages."""
     execution: ExecutionState | None = None
 
 
@@ -40,8 +47,12 @@ def catch_up(plan: Plan, cells: Cells, *, cancelled: bool = False, timed_out: bo
         cells: every step's state.
         cancelled: nothing starts any more.
         timed_out: it was cancelled because its time is over.
+
+    Raises: Conflict (a plan of parts is looked at by ``catch_up_parts``, and not for a new round).
     """
-    walk = _Walk(plan, cells, cancelled)
+    if plan.parts:
+        raise Conflict(reason=because("resume_parts"))
+    walk = Walk(plan, cells, cancelled)
     for number in range(len(plan.stages)):
         walk.visit(number)
     found = walk.found
@@ -50,11 +61,11 @@ def catch_up(plan: Plan, cells: Cells, *, cancelled: bool = False, timed_out: bo
     return found
 
 
-class _Walk:
+class Walk:
     """Goes through the stages in order: are all before it ended (``reached``), and has one failed (``stopped``)."""
 
-    def __init__(self, plan: Plan, cells: Cells, cancelled: bool) -> None:
-        self.found = CaughtUp()
+    def __init__(self, plan: Plan, cells: Cells, cancelled: bool, found: CaughtUp | None = None) -> None:
+        self.found = CaughtUp() if found is None else found
         self.stopped = False
         self._plan = plan
         self._cells = cells

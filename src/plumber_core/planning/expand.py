@@ -17,6 +17,7 @@ from plumber_core.planning.holds import check_pools, planned_locks, planned_queu
 from plumber_core.planning.hosts import Hosts, TargetsOf
 from plumber_core.planning.laying import Laying
 from plumber_core.planning.parameters import as_environment
+from plumber_core.planning.partition import parts_of
 from plumber_core.planning.rollouts import seed_of
 from plumber_core.planning.settling import Settling
 from plumber_core.planning.templates import as_text, has_expression
@@ -54,6 +55,8 @@ def expand(
     laying = Laying(task, hosts, settled, per_host, seed)
     for step in task.steps:
         laying.add(step)
+    for step in task.always:
+        laying.add_always(step)
     steps, stages = tuple(laying.steps), tuple(laying.stages)
     _limit("steps", len(steps), MAX_STEPS, because("unit_steps"))
     executions = sum(len(stage.chain) * len(stage.hosts) for stage in stages)
@@ -74,6 +77,7 @@ def expand(
         notify=task.notify.by_occasion() if task.notify is not None else {},
         locks=planned_locks(task.locks, "locks", settled),
         concurrency=planned_queue(task.concurrency, task.name, settled),
+        parts=parts_of(task, laying.spans),
     )
     check_pools(plan)
     return plan

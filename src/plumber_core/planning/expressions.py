@@ -10,7 +10,7 @@ import functools
 import importlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import ModuleType
@@ -70,11 +70,13 @@ class Expression:
     outputs: frozenset[tuple[str, str]] = frozenset()
     hosts: frozenset[str] = frozenset()
     params: frozenset[str] = frozenset()
+    calls: frozenset[str] = frozenset()
+    """What it calls of the functions that only some places have."""
 
 
 @functools.lru_cache(maxsize=4096)
-def compile_expression(source: str) -> Expression:
-    """Return the compiled expression.
+def compile_expression(source: str, functions: frozenset[str] = frozenset()) -> Expression:
+    """Return the compiled expression; ``functions`` are known where it stands beside those that all know.
 
     Raises: ExpressionError.
     """
@@ -89,19 +91,23 @@ def compile_expression(source: str) -> Expression:
         raise ExpressionError("bad_expression", reason=_reason(error)) from None
     tokens = [match for match in _TOKEN.finditer(source) if match.lastgroup != "space"]
     bound = _loop_variables(tokens)
-    _check_names(program, bound)
+    _check_names(program, bound, functions)
     steps, outputs, hosts = _step_references(tokens)
     roots = frozenset(program.variables()) - bound
-    return Expression(source, program, roots, steps, outputs, hosts, _params(tokens))
+    calls = functions.intersection(program.functions())
+    return Expression(source, program, roots, steps, outputs, hosts, _params(tokens), calls)
 
 
-def evaluate(expression: Expression, variables: Mapping[str, Any]) -> Any:
-    """Return the expression's value as a JSON value.
+def evaluate(
+    expression: Expression, variables: Mapping[str, Any], functions: Mapping[str, Callable[[], Any]] | None = None
+) -> Any:
+    """Return the expression's value as a JSON value; ``functions`` are those that it was compiled with.
 
     Raises: EvaluationError.
     """
     try:
-        return _json(expression.program.execute(dict(variables)))
+        context = dict(variables) if functions is None else _cel().Context(dict(variables), dict(functions))
+        return _json(expression.program.execute(context))
     except KeyError as error:
         missing = str(error.args[0]) if error.args else ""
         raise EvaluationError(f"there is no {missing}", missing) from None
@@ -161,13 +167,13 @@ def _with_quoted_names(source: str) -> str:
     return "".join(parts) + source[copied:]
 
 
-def _check_names(program: Any, bound: frozenset[str]) -> None:
+def _check_names(program: Any, bound: frozenset[str], functions: frozenset[str]) -> None:
     for name in program.variables():
         if name not in ROOTS | bound:
             raise ExpressionError("unknown_variable", name=name, known=ROOTS)
     for name in program.functions():
-        if name.isidentifier() and name not in FUNCTIONS:
-            raise ExpressionError("unknown_function", name=name, known=FUNCTIONS | _LOOPS | {"has"})
+        if name.isidentifier() and name not in FUNCTIONS | functions:
+            raise ExpressionError("unknown_function", name=name, known=FUNCTIONS | functions | _LOOPS | {"has"})
 
 
 def _loop_variables(tokens: list[re.Match[str]]) -> frozenset[str]:

@@ -25,16 +25,26 @@ def _keys(model: type[BaseModel]) -> tuple[str, ...]:
 TASK_KEYS, STEP_KEYS, PARAMETER_KEYS, RETRY_KEYS = _keys(Task), _keys(Step), _keys(Parameter), _keys(Retry)
 GATE_KEYS, ROLLOUT_KEYS, NOTIFY_KEYS = _keys(Gate), _keys(Rollout), _keys(Notify)
 CONCURRENCY_KEYS = _keys(Concurrency)
-BLOCK_KEYS = ("name", "on", "allow_empty", "path", "env", "steps", "rollout")
-OF_BLOCKS = frozenset({"on", "allow_empty", "steps", "rollout"})
+BLOCK_KEYS = ("name", "on", "allow_empty", "when", "needs", "path", "env", "steps", "rollout")
+OF_BLOCKS = frozenset({"on", "allow_empty", "steps", "rollout", "needs"})
 """What a step inside of a block cannot have."""
 INNER_KEYS = tuple(key for key in STEP_KEYS if key not in OF_BLOCKS)
-TASK_LATER = frozenset({"always", "schedule"})
-STEP_LATER = frozenset({"when", "needs", "run_as", "outputs", "secrets", "limits", "matrix"})
+OF_MAIN = frozenset({"steps", "rollout", "needs"})
+"""What a step that always runs cannot have: nothing may end it but its own end."""
+ALWAYS_KEYS = tuple(key for key in STEP_KEYS if key not in OF_MAIN)
+TASK_LATER = frozenset({"schedule"})
+STEP_LATER = frozenset({"run_as", "outputs", "secrets", "limits", "matrix"})
 TYPES_LATER = frozenset({"secret", "file", "json", "date", "time", "duration", "agent", "agents"})
-TEXT_KEYS = frozenset({"name", "description", "run", "uses", "path", "shell", "stdin"})
+TEXT_KEYS = frozenset({"name", "description", "run", "uses", "path", "shell", "stdin", "when"})
 """Where a number or a switch that stands without quotes is read as the text that was written."""
-_KNOWN: dict[Kind, tuple[str, ...]] = {"step": STEP_KEYS, "block": BLOCK_KEYS, "inner": INNER_KEYS, "gate": GATE_KEYS}
+_KNOWN: dict[Kind, tuple[str, ...]] = {
+    "step": STEP_KEYS,
+    "block": BLOCK_KEYS,
+    "inner": INNER_KEYS,
+    "gate": GATE_KEYS,
+    "always": ALWAYS_KEYS,
+}
+_MISPLACED: dict[Kind, str] = {"block": "key_of_inner", "gate": "key_of_no_gate", "always": "key_of_no_always"}
 
 
 def check_keys(task: dict[str, Any], report: Report) -> None:
@@ -69,7 +79,7 @@ def _check_step(place: Place, report: Report) -> None:
 def _why_not(kind: Kind, key: str) -> str:
     if kind == "inner":
         return "nested_block" if key == "steps" else "key_of_block"
-    return "key_of_inner" if kind == "block" else "key_of_no_gate"
+    return _MISPLACED[kind]
 
 
 def _check(

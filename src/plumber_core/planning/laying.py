@@ -7,6 +7,7 @@ from typing import Any
 from plumber_core.errors import InvalidRequest
 from plumber_core.ids import free_host
 from plumber_core.model.agent import AgentRef
+from plumber_core.model.limits import ALWAYS_TIMEOUT
 from plumber_core.model.plan import PlanStep, RetryPolicy, Stage
 from plumber_core.model.task import Action, Gate, Rollout, Step, Task
 from plumber_core.planning.holds import planned_locks
@@ -25,20 +26,33 @@ class Laying:
         self.stages: list[Stage] = []
         self.agents: dict[str, AgentRef] = {}
         self.unclaimed: dict[str, str] = {}
+        self.spans: list[range] = []
+        """The stages of each step that was taken, in order."""
         self._task = task
         self._hosts = hosts
         self._settled = settled
         self._per_host = per_host
         self._seed = seed
 
-    def add(self, step: Step) -> None:
+    def add(self, step: Step, *, always: bool = False) -> None:
         """Take a step, or a block, with the hosts that it has now."""
+        first = len(self.stages)
+        self._add(step, always=always)
+        self.spans.append(range(first, len(self.stages)))
+
+    def add_always(self, step: Step) -> None:
+        """Take a step that always runs: no command of it may keep an execution from ending."""
+        bounded = step if step.timeout is not None else step.model_copy(update={"timeout": ALWAYS_TIMEOUT})
+        self.add(bounded, always=True)
+
+    def _add(self, step: Step, *, always: bool) -> None:
         on = step.on if step.on is not None else self._task.on
         if on is None:
             raise InvalidRequest(field=f"steps.{step.name}.on", reason=because("no_target"))
         here = self._find(step.name, on, allow_empty=step.allow_empty or self._task.allow_empty)
         if step.steps is None and step.rollout is None:
-            index = self._plan(step.name, step, **self._own(step))
+            needs = None if always else self._needs(step)
+            index = self._plan(step.name, step, **self._own(step), always=always, when=_when(step), needs=needs)
             self._add_stage(index, here)
         else:
             self._add_block(step, here)
@@ -78,12 +92,20 @@ class Laying:
         if not inner:
             raise InvalidRequest(field=f"steps.{step.name}", reason=because("nothing_to_do"))
         outer = None if step.steps is None else step
-        chain = tuple(self._plan(one.name, one, outer, **self._own(one)) for one in inner)
+        chain = tuple(
+            self._plan(one.name, one, outer, **self._own(one), when=_when(outer, one), needs=self._needs(step))
+            for one in inner
+        )
         rollout = step.rollout or Rollout()
         gates = _Gates(self, step, rollout.gate, outer) if rollout.gate is not None else None
         agents = in_order(here.agents, rollout, seed_of(self._seed, step.name))
         block = Block(step.name, chain, rollout, gates.at if gates else None)
         self.stages.extend(stages_of(block, agents, len(self.stages)))
+
+    def _needs(self, step: Step) -> tuple[str, ...] | None:
+        """Return what a step outside of blocks waits for, if the task is a graph."""
+        is_graph = any(one.needs is not None for one in self._task.steps)
+        return (step.needs or ()) if is_graph else None
 
     def _plan(self, name: str, action: Action, outer: Step | None = None, **more: Any) -> int:
         """Add a step as its hosts get it, but for what is rendered on each of them; return its index."""
@@ -95,7 +117,7 @@ class Laying:
         written = next((path for path in paths if path is not None), None)
         path = None if written is None else as_text(settled.value(field, written))
         params = params if uses == "shell" else settled.value(field, params)
-        needs, hosts = settled.reads((env, path, None if uses == "shell" else params))
+        needs, hosts = settled.reads((env, path, None if uses == "shell" else params), more.get("when", ()))
         made = PlanStep(
             name=name,
             uses=uses,
@@ -124,13 +146,16 @@ class _Gates:
     def __init__(self, laying: Laying, block: Step, gate: Gate, outer: Step | None) -> None:
         self._laying = laying
         self._gate = gate
+        self._block = block
         self._outer = outer
         self._name = gate.name or f"{block.name} gate"
         self._own = None if gate.on is None else laying._find(self._name, gate.on)
         self._shared = None if self._own else self._plan(self._name)
 
     def _plan(self, name: str) -> int:
-        return self._laying._plan(name, self._gate, self._outer)
+        # Whom the block passes over its gate does not ask; on hosts of its own it asks all the same.
+        when = () if self._own else _when(self._block)
+        return self._laying._plan(name, self._gate, self._outer, when=when)
 
     def at(self, number: int, stage: int) -> GateAt:
         """Return where the gate of this batch runs, whose stage has this index."""
@@ -139,6 +164,11 @@ class _Gates:
             return GateAt(self._shared)
         index = self._plan(f"{self._name} {number}")
         return GateAt(index, *self._laying._places(index, self._own, stage))
+
+
+def _when(*steps: Step | None) -> tuple[str, ...]:
+    """Return the conditions of a block and of a step inside of it."""
+    return tuple(step.when for step in steps if step is not None and step.when is not None)
 
 
 def _command(field: str, action: Action) -> tuple[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from plumber_core.errors import InvalidRequest
@@ -70,18 +70,24 @@ def _templates(step: PlanStep) -> tuple[Any, ...]:
 def _render(
     plan: Plan, step: PlanStep, host: str, outputs: Outputs
 ) -> tuple[str | None, dict[str, str], dict[str, Any]]:
-    variables = {"params": plan.parameters, "agent": _agent(plan, host), "steps": _steps(plan, step, host, outputs)}
+    variables = variables_at(plan, step, host, outputs)
     try:
         path = None if step.path is None else render_text(step.path, variables)
         env = {name: render_text(value, variables) for name, value in step.env.items()}
         params = step.params if step.uses == "shell" else render(step.params, variables)
     except EvaluationError as error:
-        reason = _explain(error, plan, step, host, outputs)
+        read = {pair for expression in expressions_in(_templates(step)) for pair in expression.outputs}
+        reason = explain(error, read, plan, host, outputs)
         raise InvalidRequest(field=f"steps.{step.name}", reason=reason, step=step.name) from None
     for text in (path or "", *env.values()):
         if not is_text(text):
             raise InvalidRequest(field=f"steps.{step.name}", reason=because("nul"), step=step.name)
     return path, env, params
+
+
+def variables_at(plan: Plan, step: PlanStep, host: str, outputs: Outputs) -> dict[str, Any]:
+    """Return what the expressions of a step know on a host."""
+    return {"params": plan.parameters, "agent": _agent(plan, host), "steps": _steps(plan, step, host, outputs)}
 
 
 def _agent(plan: Plan, host: str) -> dict[str, Any]:
@@ -109,9 +115,9 @@ def _ran_on(plan: Plan, name: str, by_host: Mapping[str, Mapping[str, str]]) -> 
     return tuple(by_host) if plan.pool_of(index) else plan.hosts_of(index)
 
 
-def _explain(error: EvaluationError, plan: Plan, step: PlanStep, host: str, outputs: Outputs) -> str:
-    """Return why an expression has no value; for a missing output, what was meant or what would work."""
-    read = {pair for expression in expressions_in(_templates(step)) for pair in expression.outputs}
+def explain(error: EvaluationError, read: Iterable[tuple[str, str]], plan: Plan, host: str, outputs: Outputs) -> str:
+    """Return why an expression has no value; for a missing output of those that it ``read``, what was meant or what
+    would work."""
     for name, key in sorted(read):
         if key != error.missing:
             continue

@@ -14,6 +14,7 @@ from plumber_core.planning.document import Path
 from plumber_core.planning.expressions import OPENING, Expression, ExpressionError
 from plumber_core.planning.problems import Report
 from plumber_core.planning.rules_locks import check_locks
+from plumber_core.planning.rules_needs import check_needs
 from plumber_core.planning.rules_retries import check_retries
 from plumber_core.planning.targets import named
 from plumber_core.planning.templates import parse_template
@@ -38,6 +39,7 @@ def check_rules(task: dict[str, Any], report: Report) -> None:
     for place in found:
         _check_step(place, task.get("on"), report)
         _check_unique(place, seen, report)
+    check_needs(found, report)
 
 
 def _check_unique(place: Place, seen: set[str], report: Report) -> None:
@@ -55,7 +57,7 @@ def _check_step(place: Place, task_target: Any, report: Report) -> None:
     check_target(step.get("on"), (*path, "on"), report)
     if place.kind != "block":
         check_retries(step, path, report)
-    if place.kind not in ("step", "block"):
+    if place.kind not in ("step", "block", "always"):
         return
     if task_target is None and step.get("on") is None:
         report.add("no_target", path, step=place.label)

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from plumber_core.planning.blocks import Place, places
+from plumber_core.planning.conditions import parse_condition
 from plumber_core.planning.document import Path
 from plumber_core.planning.expressions import OPENING, Expression, ExpressionError
 from plumber_core.planning.problems import Report, nearest
+from plumber_core.planning.rules_needs import ancestors
 from plumber_core.planning.templates import expressions_in
 
-_ENDING = ("step", "inner")
+_ENDING = ("step", "inner", "always")
 """What has outputs that others may read."""
 _SHELLS = ("shell", "script")
 _COMMANDS = ("run", "script", "command", "cmd", "content", "shell")
@@ -32,6 +34,7 @@ class _Checker:
         self._report = report
         self._places = list(places(task))
         self._params = params if isinstance(params, dict) else {}
+        self._ancestors = ancestors(self._places)
         named = [(index, place.step.get("name")) for index, place in enumerate(self._places) if place.kind in _ENDING]
         self._order = {name: index for index, name in reversed(named) if isinstance(name, str)}
 
@@ -53,7 +56,8 @@ class _Checker:
             self._allow((*path, key), step.get(key), ("params", "agent", "steps"), index)
         for key in ("on", "locks"):
             self._allow((*path, key), step.get(key), ("params",))
-        self._refuse(path, step, ("name", "uses", "shell", "stdin"))
+        self._condition(path, step.get("when"), index)
+        self._refuse(path, step, ("name", "uses", "shell", "stdin", "needs"))
         self._refuse((*path, "rollout"), place.rollout or {}, ("batches", "max_failures", "pause", "order"))
         self._command((*path, "run"), step.get("run"))
         parameters = step.get("with")
@@ -84,6 +88,19 @@ class _Checker:
             except ExpressionError as error:
                 self._report.add(error.code, place, **_arguments(error))
 
+    def _condition(self, path: Path, text: Any, index: int) -> None:
+        if not isinstance(text, str):
+            return
+        place = (*path, "when")
+        try:
+            expression = parse_condition(text)
+        except ExpressionError as error:
+            self._report.add(error.code, place, **_arguments(error))
+            return
+        self._references(place, expression, ("params", "agent", "steps"), index)
+        for name in sorted(expression.calls) if self._places[index].kind == "inner" else ():
+            self._report.add("status_inside", place, name=name)
+
     def _references(self, path: Path, expression: Expression, roots: tuple[str, ...], step: int | None) -> None:
         for root in sorted(expression.roots - set(roots)):
             self._report.add("not_here", path, expected=" and ".join(roots), name=root)
@@ -96,8 +113,22 @@ class _Checker:
         if name not in self._order:
             earlier = [known for known, index in self._order.items() if index < step]
             self._report.add("unknown_step", path, nearest=nearest(name, earlier), name=name)
+        elif self._ancestors is not None and self._places[step].kind != "always":
+            self._branch(path, name, step)
         elif self._order[name] >= step:
             self._report.add("circular_reference", path, step=self._places[step].label, name=name)
+
+    def _branch(self, path: Path, name: str, step: int) -> None:
+        """In a graph only what ends before is known: what is needed, and what stands before in the same block."""
+        here, there = self._outer(step), self._outer(self._order[name])
+        same = here == there and self._order[name] < step and here != self._places[step].step.get("name")
+        if not same and there not in (self._ancestors or {}).get(here, frozenset()):
+            self._report.add("beside_reference", path, step=self._places[step].label, name=name)
+
+    def _outer(self, index: int) -> str:
+        """Return the name of the step outside of blocks to which one belongs."""
+        path = self._places[index].path[:2]
+        return next((str(one.step.get("name")) for one in self._places if one.path == path), "")
 
 
 def _texts(path: Path, value: Any) -> Iterator[tuple[Path, str]]:

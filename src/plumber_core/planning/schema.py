@@ -7,6 +7,7 @@ from typing import Any
 from plumber_core.model.names import IDENTIFIER
 from plumber_core.model.task import Task
 from plumber_core.planning.keys import (
+    ALWAYS_KEYS,
     BLOCK_KEYS,
     CONCURRENCY_KEYS,
     GATE_KEYS,
@@ -36,6 +37,7 @@ _TASK_TEXT = {
     "offline": "what becomes of offline hosts: fail, skip, queue 24h, or {policy, quorum}; without it they are awaited",
     "notify": "who is told what became of a run: names of channels that the server's settings define",
     "steps": "what to do, in order; a step ends on all its hosts before the next begins",
+    "always": "steps that run in order when all others have ended: after success, failure and cancel",
     "labels": "free words for searching",
     "allow_empty": "a step whose target matches no agent is left out instead of refusing the run",
 }
@@ -49,6 +51,8 @@ _STEP_TEXT = {
     "env": "environment variables; they win over the task's and over parameters",
     "shell": "the command line of another interpreter; -c and the command follow it",
     "stdin": "what the command reads; empty unless given",
+    "when": "a condition, true or false on each host, in CEL; success(), failed() and always() tell how it went so far",
+    "needs": "names of steps that must have ended before; with any in the task, steps without it start at once",
     "on_failure": "stop ends the run, or in a block the host's turn; continue goes on and counts a warning",
     "steps": "a block: every host carries these out in order, without waiting for the others",
     "rollout": "how it spreads over its hosts, batch by batch; all at once without it",
@@ -113,6 +117,7 @@ def task_schema() -> dict[str, Any]:
     task["properties"]["labels"] |= {"additionalProperties": _WRITTEN}
     task["properties"]["params"] |= {"propertyNames": {"pattern": _VARIABLE}}
     task["properties"]["steps"] |= {"minItems": 1}
+    task["properties"]["always"] |= {"items": {"$ref": "#/$defs/Always"}}
     parameter = _mapping(definitions["Parameter"], PARAMETER_KEYS, _PARAMETER_TEXT)
     parameter["allOf"] = [
         {
@@ -127,7 +132,10 @@ def task_schema() -> dict[str, Any]:
     inner, gate = _action(definitions["Step"], INNER_KEYS), _action(definitions["Gate"], GATE_KEYS)
     task["properties"]["concurrency"] = {"$ref": "#/$defs/Concurrency"} | {"description": _TASK_TEXT["concurrency"]}
     concurrency = _mapping(definitions["Concurrency"], CONCURRENCY_KEYS, _CONCURRENCY_TEXT)
-    steps = {"Concurrency": concurrency, "Step": step, "Inner": inner, "Gate": gate, "Rollout": rollout}
+    always = _action(definitions["Step"], ALWAYS_KEYS)
+    always["properties"]["timeout"] |= {"default": "10m"}
+    steps = {"Step": step, "Inner": inner, "Gate": gate, "Always": always, "Rollout": rollout}
+    steps["Concurrency"] = concurrency
     return head | task | {"$defs": {"Parameter": parameter, "Retry": retry, "Notify": notify, **steps}}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plumber_core.errors import InvalidRequest
 from plumber_core.model.plan import PlanStep
+from plumber_core.planning.conditions import parse_condition
 from plumber_core.planning.expressions import EvaluationError, Expression, ExpressionError
 from plumber_core.planning.templates import expressions_in, has_expression, render, texts_in
 
@@ -44,12 +45,13 @@ class Settling:
     def reads_agent(self, step: PlanStep) -> bool:
         """Say whether a step depends on the agent that runs it."""
         value = (step.env, step.path, None if step.uses == "shell" else step.params)
-        return self.expressions and any("agent" in expression.roots for expression in expressions_in(value))
+        found = (*expressions_in(value), *map(parse_condition, step.when)) if self.expressions else ()
+        return any("agent" in expression.roots for expression in found)
 
-    def reads(self, value: Any) -> tuple[set[str], set[str]]:
-        """Return the steps whose outputs a value reads, and those of which it asks for other hosts'; note whether it
-        reads labels."""
-        found = list(expressions_in(value)) if self.expressions else []
+    def reads(self, value: Any, when: Sequence[str] = ()) -> tuple[set[str], set[str]]:
+        """Return the steps whose outputs a value and conditions read, and those of which they ask for other hosts';
+        note whether they read labels."""
+        found = [*expressions_in(value), *map(parse_condition, when)] if self.expressions else []
         self.reads_labels |= any(map(_reads_labels, found))
         return {name for one in found for name in one.steps}, {name for one in found for name in one.hosts}
 

@@ -51,15 +51,17 @@ def normalise(root: Node) -> dict[str, Any]:
     if "params" in value:
         value["params"] = _each(value["params"], PARAMETER_KEYS)
     _with_steps(value)
+    if "always" in value:
+        value["always"] = _each(value["always"], STEP_KEYS)
     return value
 
 
 def _steps(root: Node) -> list[Node]:
-    """Return the nodes of all steps, those inside of blocks and gates among them."""
+    """Return the nodes of all steps, those inside of blocks, gates and what always runs among them."""
     steps = _children(child(root, "steps"))
     inner = [one for step in steps for one in _children(child(step, "steps"))]
     gates = [gate for step in steps if (gate := child(child(step, "rollout"), "gate")) is not None]
-    return steps + inner + gates
+    return steps + inner + gates + _children(child(root, "always"))
 
 
 def _with_steps(value: Any) -> Any:

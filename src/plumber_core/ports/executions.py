@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from plumber_core.model import records as r
 from plumber_core.model.plan import Plan
+from plumber_core.model.turns import CancelScope, Turn
 from plumber_core.ports.pools import PoolStore
 from plumber_core.ports.rollouts import BatchStore
 from plumber_core.ports.rounds import RoundStore
@@ -57,12 +58,22 @@ class ExecutionStore(PoolStore, BatchStore, RoundStore, Protocol):
         ...
 
     async def cancel(
-        self, execution_id: str, kill: bool, problem: dict[str, Any] | None = None, term: r.Term | None = None
+        self,
+        execution_id: str,
+        kill: bool,
+        problem: dict[str, Any] | None = None,
+        term: r.Term | None = None,
+        scope: CancelScope | None = None,
     ) -> list[r.StepRow] | None:
         """Cancel what waits, mark what runs, end the execution when nothing runs: as failed if there is a problem.
 
+        In a plan of parts only what is in ``scope``; what follows is then another write.
         Returns the steps that were running; None: it had ended already, or a leader leads no more.
         """
+        ...
+
+    async def take_turn(self, turn: Turn) -> bool:
+        """Write what follows from parts that have ended. False when the execution has ended, or changed meanwhile."""
         ...
 
     async def picture(self, execution_id: str) -> r.Picture | None:

@@ -53,8 +53,9 @@ SELECT :execution, CAST(:task_id AS TEXT), :task, CAST(:revision AS BIGINT), :st
        CAST(:locked AS BIGINT) = 1,
        CASE WHEN :state IN ('queued', 'running') THEN NULL ELSE plumber_now() END WHERE {ok}""",
     """
-INSERT INTO progress (execution_id, stage, remaining, failed, control)
-SELECT :execution, CAST(stages.value->>'stage' AS BIGINT), CAST(stages.value->>'remaining' AS BIGINT), 0, 0
+INSERT INTO progress (execution_id, stage, remaining, failed, control, waits, opens_at)
+SELECT :execution, CAST(stages.value->>'stage' AS BIGINT), CAST(stages.value->>'remaining' AS BIGINT), 0, 0,
+       stages.value->>'waits', CASE WHEN stages.value->>'due' = 'yes' THEN plumber_now() END
 FROM {rows:stages} WHERE {ok}""",
     """
 INSERT INTO step_executions (id, execution_id, stage, step, lane, agent_id, round, state, spec, attempt_id,
@@ -111,6 +112,10 @@ _COUNT = """
 UPDATE progress SET remaining = remaining - 1, failed = failed + CAST(:failed AS BIGINT),
   missed = missed + CAST(:missed AS BIGINT)
 WHERE execution_id = :execution AND stage = CAST(:stage AS BIGINT) AND {ok}"""
+_COUNT_LAST = """
+UPDATE progress SET remaining = remaining - 1, failed = failed + CAST(:failed AS BIGINT),
+  missed = missed + CAST(:missed AS BIGINT), outcome = :outcome_of_part, opens_at = plumber_now()
+WHERE execution_id = :execution AND stage = CAST(:stage AS BIGINT) AND {ok}"""
 _OPEN = """
 UPDATE progress SET carried = CAST(:carried AS BIGINT), remaining = CAST(:lanes AS BIGINT), control = control + 1,
   missed = CAST(:left_out AS BIGINT), waits = CAST(:waits AS TEXT), opens_at = plumber_now() + CAST(:pause AS BIGINT)
@@ -121,8 +126,12 @@ _SKIP_LANE = f"""
 {_SKIPPED} WHERE execution_id = :execution AND stage BETWEEN CAST(:stage AS BIGINT) AND CAST(:skip_to AS BIGINT)
   AND agent_id = :agent AND id <> :step AND {_MAY_SKIP} AND {{ok}}"""
 _SKIP_REST = f"""
-{_SKIPPED} WHERE execution_id = :execution AND stage > CAST(:stage AS BIGINT) AND {_MAY_SKIP} AND {{ok}}"""
-_START = f"""
+{_SKIPPED} WHERE execution_id = :execution AND stage > CAST(:stage AS BIGINT)
+  AND stage < CAST(:part_stop AS BIGINT) AND {_MAY_SKIP} AND {{ok}}"""
+PASS = f"""
+{_SKIPPED}, cause = passed.value->>'cause' FROM {{rows:passed}}
+WHERE step_executions.id = passed.value->>'id' AND step_executions.id {{in:passed.id}} AND {_MAY_SKIP} AND {{ok}}"""
+START = f"""
 UPDATE step_executions SET locked = CAST(starts.value->>'locked' AS INTEGER) = 1,
   state = CASE WHEN starts.value->>'session' IS NULL
     THEN {becomes(StepEvent.UNBLOCK)} ELSE {becomes(StepEvent.BIND)} END,
@@ -185,6 +194,8 @@ def end_step(
     leader: bool,
     counts_failures: bool,
     opens: bool,
+    ends_part: bool = False,
+    passes: bool = False,
     away: bool = False,
     asks: bool = False,
 ) -> Script:
@@ -192,11 +203,12 @@ def end_step(
     out because its host was offline."""
     optional = (
         (tail, _TAIL),
-        (lane_ends, _COUNT),
+        (lane_ends, _COUNT_LAST if ends_part else _COUNT),
         (opens, _OPEN),
         (skip_lane, _SKIP_LANE),
         (skip_rest, _SKIP_REST),
-        (starts, _START),
+        (passes, PASS),
+        (starts, START),
         (starts, _NEW_ATTEMPTS),
         (asks, ASK),
         (execution, _END_EXECUTION),
@@ -225,9 +237,13 @@ UPDATE progress SET waits = NULL, opens_at = NULL, control = control + 1, remain
 WHERE execution_id = :execution AND stage = CAST(:stage AS BIGINT) AND {ok}"""
 
 
+_GO_ON_LAST = _GO_ON.replace("opens_at = NULL", "opens_at = plumber_now(), outcome = :outcome_of_part")
+
+
 @functools.cache
-def open_batch(*, starts: bool, opens: bool, ends: bool, asks: bool = False) -> Script:
-    """Return the script that ends the wait of a stage; ``opens`` another one, or ``ends`` the execution."""
+def open_batch(*, starts: bool, opens: bool, ends: bool, ends_part: bool, passes: bool, asks: bool = False) -> Script:
+    """Return the script that ends the wait of a stage; ``opens`` another one, or ``ends`` the execution,
+    or only its part."""
     guard = f"""
 SELECT 1 FROM progress p JOIN executions e ON e.id = p.execution_id
 WHERE p.execution_id = :execution AND p.stage = CAST(:stage AS BIGINT) AND p.control = CAST(:control AS BIGINT)
@@ -237,13 +253,15 @@ WHERE p.execution_id = :execution AND p.stage = CAST(:stage AS BIGINT) AND p.con
     skips = _SKIP_REST.replace("stage > CAST", "stage >= CAST")
     optional = (
         (opens, _OPEN),
-        (ends, skips),
-        (starts, _START),
+        (ends or ends_part, skips),
+        (passes, PASS),
+        (starts, START),
         (starts, _NEW_ATTEMPTS),
         (asks, ASK),
         (ends, _END_EXECUTION),
     )
-    return Script(guard, (_GO_ON, *(text for wanted, text in optional if wanted), _NEW_EVENTS))
+    first = _GO_ON_LAST if ends_part else _GO_ON
+    return Script(guard, (first, *(text for wanted, text in optional if wanted), _NEW_EVENTS))
 
 
 @functools.cache
@@ -253,5 +271,5 @@ def begin(*, starts: bool, asks: bool) -> Script:
 SELECT 1 FROM executions e WHERE e.id = :execution AND e.state = 'queued' AND NOT e.cancel_requested
   AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.holder = :execution AND COALESCE(h.granted_at, 0) = 0)
   {"AND " + _SESSIONS_HOLD if starts else ""} {{lock:e}}"""
-    optional = ((starts, _START), (starts, _NEW_ATTEMPTS), (asks, ASK))
+    optional = ((starts, START), (starts, _NEW_ATTEMPTS), (asks, ASK))
     return Script(guard, (_BEGIN, *(text for wanted, text in optional if wanted), _NEW_EVENTS))

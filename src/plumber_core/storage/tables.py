@@ -197,6 +197,8 @@ executions = Table(
     _count("round"),
     _count("resumed"),
     _flag("locked"),
+    Column("main_state", Text),
+    _flag("always_cancelled"),
 )
 _OPENS = text("opens_at IS NOT NULL")
 progress = Table(
@@ -211,6 +213,7 @@ progress = Table(
     Column("waits", Text),
     _time("opens_at"),
     _count("missed"),
+    Column("outcome", Text),
     Index("ix_progress_opens", "opens_at", postgresql_where=_OPENS, sqlite_where=_OPENS),
 )
 _LIVE = text("state IN (" + ", ".join(f"'{state}'" for state in sorted(LIVE_STEP_STATES)) + ")")

@@ -46,6 +46,9 @@ REASONS = {
     "batch_go": N_("{block} waits after batch {batch} of {batches} until somebody says go: plumber execution go"),
     "batch_gate": N_("the gate behind batch {batch} of {batches} decides whether {block} goes on"),
     "batch_turn": N_("its turn is batch {batch} of {batches}; batch {current} of {block} runs"),
+    "always_turn": N_("it runs when all other steps have ended, however"),
+    "needs": N_("it waits for {steps}"),
+    "when_false": N_("not here: {when}"),
     "agent_silent": N_("no word from its agent since {since}; still running as far as known"),
     "cancel_unheard": N_("cancel requested; no word from its agent since {since}"),
 }
@@ -108,6 +111,8 @@ def waiting_text(waiting: dict[str, Any] | None) -> str:
     code = str(waiting.get("code", ""))
     if code not in REASONS:
         return sanitise(code.replace("_", " "), colours=False)
+    if isinstance(steps := waiting.get("steps"), list):
+        waiting = {**waiting, "steps": sanitise(", ".join(map(str, steps)), colours=False)}
     times = {name: _time(waiting.get(name)) for name in ("until", "since")}
     return _(REASONS[code], **{**waiting, **times})
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from plumber_core.errors import error_classes
-from plumber_core.model.states import StepState
+from plumber_core.model.states import ExecutionState, StepState
 from plumber_core.model.views import ExecutionDetail, StepExecutionView
 from plumber_core.terminal.durations import duration_text, span
 from plumber_core.terminal.language import _, language
@@ -68,6 +68,9 @@ def verdict(detail: ExecutionDetail) -> Text:
         line.append(
             " " + _("in {duration}", duration=duration_text(took)),
         )
+    if detail.main_state is not None and detail.state is ExecutionState.RUNNING:
+        word = state_text(detail.main_state).plain.partition(" ")[2]
+        line.append("  " + _("{state}: its always steps run", state=word), style="dim")
     if detail.warnings:
         line.append("  " + _("{count} failure(s) were allowed", count=detail.warnings), style="yellow")
     line.append(f"  {detail.id}", style="dim")

@@ -12,8 +12,8 @@ from plumber_core.engine.operations.base import Noun, clean, page_size
 from plumber_core.engine.pictures import RESULTS, execution_matrix, output_groups
 from plumber_core.engine.pools import look_at_pools
 from plumber_core.engine.retention import missing
-from plumber_core.engine.rollout_views import Waits, waits_of
-from plumber_core.engine.views import Looks, attempts_by_step, step_view
+from plumber_core.engine.rollout_views import Waits
+from plumber_core.engine.views import Looks, attempts_by_step, step_view, why_waiting
 from plumber_core.engine.waiting import look_at_agents, look_at_holds, queued_one, why_held, why_ready
 from plumber_core.errors import NotFound
 from plumber_core.model.overviews import (
@@ -115,7 +115,9 @@ class ExecutionLooks(Noun):
         ]
 
     async def _waits(self, execution: str, plan: Plan) -> Waits:
-        return waits_of(plan, *await self.store.stages(execution)) if plan.has_rollouts else {}
+        if not (plan.has_rollouts or plan.parts):
+            return {}
+        return why_waiting(plan, *await self.store.stages(execution))
 
     async def _load(self, execution: str) -> tuple[ExecutionRow, Plan]:
         found = await self.store.load(clean("execution", execution, 200))

@@ -208,6 +208,9 @@ class TaskOperations(Noun):
                 timeout=step.timeout,
                 hosts=[host(id) for id in plan.pool_of(index) or plan.hosts_of(index)],
                 any_of=len(plan.hosts_of(index)) if plan.pool_of(index) else 0,
+                always=step.always,
+                when=list(step.when),
+                needs=None if step.needs is None else list(step.needs),
             )
             for index, step in enumerate(plan.steps)
         ]

@@ -25,6 +25,7 @@ from plumber_core.storage.store.base import (
     step_row,
 )
 from plumber_core.storage.store.newest import seen
+from plumber_core.storage.store.turns import pass_over, settle_parts, was_passed
 
 _attempt, _step, _progress, _stray = t.attempts.c, t.step_executions.c, t.progress.c, t.strays.c
 _UNSTARTED = WAITING_STEP_STATES | {StepState.CLAIMED}
@@ -77,9 +78,12 @@ class AdoptionPart(StorePart):
         def work(connection: Connection) -> f.Standing:
             resumed = select(t.executions.c.resumed).where(t.executions.c.id == execution_id)
             since = connection.execute(resumed).scalar_one_or_none() or 0
-            columns = (_step.step, _step.lane, _step.state, _step.round, _step.by_hand)
+            columns = (_step.step, _step.lane, _step.state, _step.round, _step.by_hand, _step.cause)
             rows = connection.execute(select(*columns).where(_step.execution_id == execution_id).order_by(_step.round))
-            cells = {(row.step, row.lane): seen(row, since) for row in rows}
+            # What a condition has passed over needs nothing and has failed nobody.
+            cells = {
+                (row.step, row.lane): StepState.SUCCEEDED if was_passed(row.cause) else seen(row, since) for row in rows
+            }
             query = select(_progress.control).where(_progress.execution_id == execution_id).order_by(_progress.stage)
             return f.Standing(cells, tuple(connection.execute(query).scalars()))
 
@@ -223,7 +227,8 @@ def _make_current(connection: Connection, adopter: f.Adopter, step: r.StepRow, o
     if step.state in _UNSTARTED:
         connection.execute(mine.values(state=text(becomes(StepEvent.BIND))))
     connection.execute(mine.values(**values))
-    wanted = select(t.executions.c.cancel_requested).where(t.executions.c.id == one.execution)
+    asked = t.executions.c.cancel_requested & (t.executions.c.main_state.is_(None) | t.executions.c.always_cancelled)
+    wanted = select(asked).where(t.executions.c.id == one.execution)
     if connection.execute(wanted).scalar_one():
         connection.execute(mine.values(cancel_requested=True))
         running = mine.where(_step.state == "running")
@@ -256,8 +261,10 @@ def _settle(connection: Connection, change: f.Settlement) -> bool:
             values["carried"] = change.carried[stage]
         connection.execute(update(t.progress).where(mine, _progress.stage == stage).values(**values))
     _wait(connection, change)
+    settle_parts(connection, change)
     blocked = (_step.execution_id == change.execution, _step.state == "blocked")
     skippable = (_step.execution_id == change.execution, text(allows(StepEvent.SKIP, Actor.SERVER)))
+    pass_over(connection, change.execution, change.passed)
     for step, lane in change.skips:
         which = update(t.step_executions).where(*skippable, _step.step == step, _step.lane == lane)
         connection.execute(which.values(state=text(becomes(StepEvent.SKIP)), ended_at=now()))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from plumber_core.model.batch_records import BatchOpening
 from plumber_core.model.states import ExecutionState
@@ -14,7 +14,15 @@ from plumber_core.storage import hot
 from plumber_core.storage import tables as t
 from plumber_core.storage.store.base import StorePart, dumps, now
 from plumber_core.storage.store.newest import newest
-from plumber_core.storage.store.writing import asks_json, opens, started_event, starts_json, told_event
+from plumber_core.storage.store.writing import (
+    asks_json,
+    opens,
+    passed_event,
+    passed_json,
+    started_event,
+    starts_json,
+    told_event,
+)
 
 _execution, _step, _attempt, _progress = t.executions.c, t.step_executions.c, t.attempts.c, t.progress.c
 _OUTPUTS = (
@@ -35,9 +43,16 @@ class BatchPart(StorePart):
 
     async def open_batch(self, opening: BatchOpening) -> bool:
         entered, ends = opening.entered, opening.execution_state is not None
+        ends_part = opening.outcome_of_part is not None
         other = entered is not None and entered.stage != opening.stage
-        asks = any(start.wants for start in opening.starts)
-        script = hot.open_batch(starts=bool(opening.starts), opens=other, ends=ends, asks=asks)
+        script = hot.open_batch(
+            starts=bool(opening.starts),
+            opens=other,
+            ends=ends,
+            ends_part=ends_part,
+            passes=bool(opening.passed),
+            asks=any(start.wants for start in opening.starts),
+        )
         return await self.hot("open_batch", script, _opening_parameters(opening))
 
     async def due_batches(self) -> list[tuple[str, int]]:
@@ -53,15 +68,17 @@ class BatchPart(StorePart):
 
 
 def due_batches(connection: Connection) -> list[tuple[str, int]]:
-    """Find the stages whose pauses are over, in the caller's transaction."""
-    due = (_progress.opens_at <= now(), _execution.state == "running", _execution.cancel_requested.is_(False))
+    """Find the stages whose pauses are over, and those with which parts have ended, in the caller's transaction."""
+    # Where parts have ended somebody has to look, cancelled or not.
+    going_on = or_(_execution.cancel_requested.is_(False), _progress.outcome.is_not(None))
+    due = (_progress.opens_at <= now(), _execution.state == "running", going_on)
     query = select(_progress.execution_id, _progress.stage).join(t.executions, _execution.id == _progress.execution_id)
     return [(row[0], row[1]) for row in connection.execute(query.where(*due))]
 
 
 def _opening_parameters(opening: BatchOpening) -> dict[str, Any]:
     entered, state = opening.entered, opening.execution_state
-    events = [told_event(one) for one in opening.told] + [started_event(start) for start in opening.starts]
+    events = [*map(told_event, opening.told), *map(passed_event, opening.passed), *map(started_event, opening.starts)]
     if state is not None:
         data = {"problem": opening.problem} if opening.problem else {}
         events.append(told_event((f"execution.{ExecutionState(state)}", data)))
@@ -70,6 +87,9 @@ def _opening_parameters(opening: BatchOpening) -> dict[str, Any]:
         "stage": opening.stage,
         "control": opening.control,
         "forced": int(opening.forced),
+        "part_stop": opening.part_stop,
+        "outcome_of_part": opening.outcome_of_part,
+        "passed": passed_json(opening.passed),
         "starts": starts_json(opening.starts),
         "asks": asks_json(opening.execution, opening.starts),
         **opens(entered),

@@ -10,13 +10,23 @@ from sqlalchemy.exc import IntegrityError
 
 from plumber_core.ids import pool_id, step_execution_id
 from plumber_core.model import records as r
+from plumber_core.model.parts import TURN
 from plumber_core.model.plan import Plan
 from plumber_core.model.states import Actor, ExecutionState, StepEvent, StepState
 from plumber_core.storage import hot
 from plumber_core.storage.guards import allows, becomes
 from plumber_core.storage.store.base import StorePart, dumps, microseconds
 from plumber_core.storage.store.halting import end_and_halt
-from plumber_core.storage.store.writing import asks_json, opens, start_state, started_event, starts_json, told_event
+from plumber_core.storage.store.writing import (
+    asks_json,
+    opens,
+    passed_event,
+    passed_json,
+    start_state,
+    started_event,
+    starts_json,
+    told_event,
+)
 
 _CLAIM_WHICH = """
 SELECT id FROM step_executions WHERE agent_id = :agent AND state = 'ready' AND ready_at <= plumber_now()
@@ -64,7 +74,16 @@ class DispatchPart(StorePart):
     async def submit(self, new: r.NewExecution) -> bool:
         starts = {start.step_id: start for start in new.starts}
         steps = _step_rows(new.id, new.plan, starts)
-        stages = [{"stage": n, "remaining": len(stage.hosts)} for n, stage in enumerate(new.plan.stages)]
+        waits = dict.fromkeys(new.waiting, TURN)
+        stages = [
+            {
+                "stage": n,
+                "remaining": len(stage.hosts),
+                "waits": waits.get(n),
+                "due": "yes" if n in new.due else "no",
+            }
+            for n, stage in enumerate(new.plan.stages)
+        ]
         # Without a host there is nothing to do, and that is done.
         state = ExecutionState.RUNNING if stages else ExecutionState.SUCCEEDED
         state = ExecutionState.QUEUED if new.wants else state
@@ -119,6 +138,8 @@ class DispatchPart(StorePart):
             opens=end.opening is not None,
             away=end.heard is not None,
             asks=any(start.wants for start in end.starts),
+            ends_part=end.outcome_of_part is not None,
+            passes=bool(end.passed),
         )
         parameters = _end_parameters(end)
         if (first := end.halts) is not None:
@@ -208,6 +229,10 @@ def _end_parameters(end: r.StepEnd) -> dict[str, Any]:
         "failed_low": end.failed_between[0] if end.failed_between else 0,
         "failed_high": end.failed_between[1] if end.failed_between else 0,
         "skip_to": end.skip_to,
+        "part_stop": end.part_stop,
+        "in_parts": end.in_parts,
+        "passed": passed_json(end.passed),
+        "outcome_of_part": end.outcome_of_part,
         **opens(end.opening),
         "tail": end.tail,
         "tail_offset": end.tail_offset,
@@ -249,6 +274,7 @@ def _end_events(end: r.StepEnd) -> list[dict[str, Any]]:
     events = [
         {"kind": f"step.{state}", "agent": end.agent_id, "data": ended},
         *map(told_event, end.told),
+        *map(passed_event, end.passed),
         *map(started_event, end.starts),
     ]
     if end.execution_state is not None:

@@ -35,6 +35,7 @@ from plumber_core.model.states import (
     StepState,
     move_step,
 )
+from plumber_core.model.turns import CancelScope
 from plumber_core.storage import tables as t
 from plumber_core.storage.guards import allows, becomes
 from plumber_core.storage.store.agents import awaited, session_holds
@@ -50,6 +51,7 @@ from plumber_core.storage.store.base import (
 from plumber_core.storage.store.events import last_cursor
 from plumber_core.storage.store.giving_back import give_back
 from plumber_core.storage.store.reaper import leads
+from plumber_core.storage.store.turns import end_parts
 
 _execution, _step, _attempt, _progress = t.executions.c, t.step_executions.c, t.attempts.c, t.progress.c
 _WAITING = [state.value for state in WAITING_STEP_STATES]
@@ -63,7 +65,7 @@ _STEP_OF = (
     .join(t.attempts, _attempt.step_execution_id == _step.id)
     .where(_attempt.id == bindparam("attempt"))
 )
-_COUNTED = ("stage", "remaining", "failed", "control", "carried", "waits", "opens_at", "missed")
+_COUNTED = ("stage", "remaining", "failed", "control", "carried", "waits", "opens_at", "missed", "outcome")
 _COUNTERS = (
     select(*(_progress[name] for name in _COUNTED))
     .where(_progress.execution_id == bindparam("execution"))
@@ -158,12 +160,17 @@ class ExecutionPart(StorePart):
         return await self.write("late_report", work)
 
     async def cancel(
-        self, execution_id: str, kill: bool, problem: dict[str, Any] | None = None, term: r.Term | None = None
+        self,
+        execution_id: str,
+        kill: bool,
+        problem: dict[str, Any] | None = None,
+        term: r.Term | None = None,
+        scope: CancelScope | None = None,
     ) -> list[r.StepRow] | None:
         def work(connection: Connection) -> list[r.StepRow] | None:
             if term is not None and not connection.execute(select(leads(term))).scalar_one():
                 return None
-            return _cancel(connection, execution_id, kill, problem)
+            return _cancel(connection, execution_id, kill, problem, scope)
 
         return await self.write("cancel", work)
 
@@ -233,29 +240,38 @@ def _load(
 
 
 def _cancel(
-    connection: Connection, execution_id: str, kill: bool, problem: dict[str, Any] | None
+    connection: Connection,
+    execution_id: str,
+    kill: bool,
+    problem: dict[str, Any] | None,
+    scope: CancelScope | None,
 ) -> list[r.StepRow] | None:
     """Locks in the order of the reports: counters first, then steps, then the execution."""
     counters = select(_progress.stage).where(_progress.execution_id == execution_id).order_by(_progress.stage)
     stages = list(connection.execute(counters.with_for_update()).scalars())
     wanted: dict[str, Any] = {"cancel_requested": True, "kill_requested": or_(_execution.kill_requested, literal(kill))}
     if problem is not None:
-        wanted["problem"] = dumps(problem)
+        wanted["problem"] = func.coalesce(_execution.problem, dumps(problem))
+    if scope is not None and scope.always:
+        wanted["always_cancelled"] = True
     open_states = ("queued", "running", "paused")
     mine = (_execution.id == execution_id, _execution.state.in_(open_states))
     if connection.execute(update(t.executions).where(*mine).values(**wanted)).rowcount != 1:
         return None
     ended = case((_step.state.in_([*_WAITING, "claimed"]), now()), else_=_step.ended_at)
+    of_these = (_step.execution_id == execution_id, _step.stage < (scope.stop if scope else len(stages)))
     touched = text(allows(StepEvent.CANCEL, Actor.SERVER))
     values = {"state": text(becomes(StepEvent.CANCEL)), "ended_at": ended, "cancel_requested": True}
-    connection.execute(update(t.step_executions).where(_step.execution_id == execution_id, touched).values(**values))
+    connection.execute(update(t.step_executions).where(*of_these, touched).values(**values))
     _end_claims(connection, execution_id)
-    query = select(t.step_executions).where(_step.execution_id == execution_id, _step.state.in_(_LIVE))
+    query = select(t.step_executions).where(*of_these, _step.state.in_(_LIVE))
     live = [step_row(row) for row in connection.execute(query)]
-    _count_again(connection, execution_id, stages, live)
+    _count_again(connection, execution_id, stages[: scope.stop] if scope else stages, live)
+    if scope is not None:
+        end_parts(connection, execution_id, scope, {step.stage for step in live})
     told = {"kill": kill, "running": len(live), **({"problem": problem} if problem else {})}
     insert_event(connection, "execution.cancel_requested", execution_id, None, told)
-    if not live:
+    if not live and scope is None:
         late = problem is not None and problem.get("code") == OUT_OF_TIME
         state = ExecutionState.FAILED if late else ExecutionState.CANCELLED
         done = {"state": state.value, "ended_at": now()}
@@ -298,6 +314,8 @@ def execution_row(row: Row[Any]) -> r.ExecutionRow:
         cancel_requested=row.cancel_requested,
         kill_requested=row.kill_requested,
         adopted=row.adopted,
+        main_state=row.main_state and ExecutionState(row.main_state),
+        always_cancelled=row.always_cancelled,
         problem=optional_json(row.problem),
         parameters=json.loads(row.parameters),
         round=row.round,

@@ -44,14 +44,24 @@ def end_and_halt(connection: Connection, script: Script, parameters: dict[str, A
     counter = update(t.progress).where(_progress.execution_id == execution, _progress.stage == stage)
     left = counter.values(remaining=_progress.remaining - len(rows)).returning(_progress.remaining)
     if connection.execute(left).scalar_one() == 0:
-        _end_stopped(connection, execution, stage, skipped)
+        _end_stopped(connection, execution, stage, parameters["part_stop"], skipped)
+        _tell_end(connection, execution, stage, in_parts=parameters["in_parts"])
     return True
 
 
-def _end_stopped(connection: Connection, execution: str, stage: int, skipped: dict[str, Any]) -> None:
-    """Nobody is in flight: the execution has failed."""
-    rest = (_step.execution_id == execution, _step.stage > stage, text(allows(StepEvent.SKIP, Actor.SERVER)))
-    connection.execute(update(t.step_executions).where(*rest).values(**skipped))
+def _end_stopped(connection: Connection, execution: str, stage: int, stop: int, skipped: dict[str, Any]) -> None:
+    """Nobody is in flight: what follows is skipped."""
+    behind = (_step.stage > stage, _step.stage < stop, text(allows(StepEvent.SKIP, Actor.SERVER)))
+    rest = update(t.step_executions).where(_step.execution_id == execution, *behind)
+    connection.execute(rest.values(**skipped))
+
+
+def _tell_end(connection: Connection, execution: str, stage: int, *, in_parts: bool) -> None:
+    """The execution has failed, or this part of it."""
+    if in_parts:
+        which = (_progress.execution_id == execution, _progress.stage == stage)
+        connection.execute(update(t.progress).where(*which).values(outcome="failed", opens_at=now()))
+        return
     ended = {"state": ExecutionState.FAILED.value, "ended_at": now()}
     connection.execute(update(t.executions).where(_execution.id == execution).values(**ended))
     insert_event(connection, "execution.failed", execution, None, {})

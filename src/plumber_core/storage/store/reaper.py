@@ -161,7 +161,10 @@ class ReaperPart(StorePart):
         late = select(_execution.id).where(
             _execution.state.in_(("queued", "running", "paused")),
             _execution.deadline_at <= moment,
-            _execution.cancel_requested.is_(False),
+            or_(
+                _execution.cancel_requested.is_(False),
+                and_(_execution.main_state.is_not(None), _execution.always_cancelled.is_(False)),
+            ),
         )
         adopted = select(_execution.id).where(
             _execution.state.in_(("queued", "running", "paused")), _execution.adopted > 0

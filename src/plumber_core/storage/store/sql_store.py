@@ -30,6 +30,7 @@ from plumber_core.storage.store.reaper import ReaperPart
 from plumber_core.storage.store.retention import RetentionPart
 from plumber_core.storage.store.rounds import RoundPart
 from plumber_core.storage.store.tasks import TaskPart
+from plumber_core.storage.store.turns import TurnPart
 
 FORGOTTEN_MARGIN = 600.0
 """Seconds: agents count how long ago something was by their own clocks."""
@@ -46,6 +47,7 @@ class SqlStore(
     PoolPart,
     BatchPart,
     RoundPart,
+    TurnPart,
     ReaperPart,
     AbsencePart,
     HoldPart,

@@ -51,6 +51,17 @@ def started_event(start: r.Start) -> dict[str, Any]:
     return {"kind": f"step.{start_state(start)}", "agent": start.agent_id, "data": data}
 
 
+def passed_json(passed: tuple[r.Passed, ...]) -> str:
+    """Return the rows of steps that are passed over."""
+    return dumps([{"id": one.step_id, "cause": dumps(one.cause)} for one in passed])
+
+
+def passed_event(passed: r.Passed) -> dict[str, Any]:
+    """Return the event of a step that is passed over."""
+    data = {"step_execution": passed.step_id, "step": passed.step, "lane": passed.lane, "cause": passed.cause}
+    return {"kind": "step.skipped", "agent": passed.agent_id, "data": data}
+
+
 def told_event(told: r.Told) -> dict[str, Any]:
     """Return an event that is no agent's."""
     return {"kind": told[0], "agent": None, "data": told[1]}

@@ -1759,6 +1759,8 @@ export interface components {
             event: string;
             /** Id */
             id: string;
+            /** @default null */
+            main_state: components["schemas"]["ExecutionState"] | null;
             /**
              * Parameters
              * @default {}
@@ -1945,6 +1947,8 @@ export interface components {
             hosts: components["schemas"]["MatrixHost"][];
             /** Id */
             id: string;
+            /** @default null */
+            main_state: components["schemas"]["ExecutionState"] | null;
             /** Parameters */
             parameters: {
                 [key: string]: unknown;
@@ -2074,6 +2078,8 @@ export interface components {
             ended_at: string | null;
             /** Id */
             id: string;
+            /** @default null */
+            main_state: components["schemas"]["ExecutionState"] | null;
             /**
              * Problem
              * @default null
@@ -2226,6 +2232,8 @@ export interface components {
         /**
          * ExecutionSummary
          * @description An execution in a list; ``round`` counts how often people have moved its steps, by a resume or by hand.
+         *
+         *     ``main_state`` is how its steps have ended, once those run that always do.
          */
         ExecutionSummary: {
             /**
@@ -2250,6 +2258,8 @@ export interface components {
             ended_at: string | null;
             /** Id */
             id: string;
+            /** @default null */
+            main_state: components["schemas"]["ExecutionState"] | null;
             /**
              * Problem
              * @default null
@@ -2439,9 +2449,15 @@ export interface components {
         };
         /**
          * MatrixStep
-         * @description One step as a column. ``counts`` is over its hosts, state by state.
+         * @description One step as a column. ``counts`` is over its hosts, state by state; ``always``: it runs behind all others;
+         *     ``when``: conditions that must hold on a host; ``needs``: the steps that end before, None in a list.
          */
         MatrixStep: {
+            /**
+             * Always
+             * @default false
+             */
+            always: boolean;
             /** Command */
             command: string;
             /** Counts */
@@ -2453,12 +2469,19 @@ export interface components {
             /** Name */
             name: string;
             /**
+             * Needs
+             * @default null
+             */
+            needs: string[] | null;
+            /**
              * Path
              * @default null
              */
             path: string | null;
             /** Uses */
             uses: string;
+            /** When */
+            when: string[];
         };
         /**
          * NearMiss
@@ -2699,9 +2722,15 @@ export interface components {
         /**
          * PlannedStep
          * @description One step as it would run, on all of ``hosts`` or on ``any_of`` of them, whoever is free. ``command`` is what
-         *     executors call their summary.
+         *     executors call their summary; ``always``: it runs when all others have ended, however. ``when``: conditions that
+         *     must hold on a host; ``needs``: the steps that end before, None in a list.
          */
         PlannedStep: {
+            /**
+             * Always
+             * @default false
+             */
+            always: boolean;
             /**
              * Any Of
              * @default 0
@@ -2719,12 +2748,22 @@ export interface components {
             index: number;
             /** Name */
             name: string;
+            /**
+             * Needs
+             * @default null
+             */
+            needs: string[] | null;
             /** Path */
             path: string | null;
             /** Timeout */
             timeout: number | null;
             /** Uses */
             uses: string;
+            /**
+             * When
+             * @default []
+             */
+            when: string[];
         };
         /**
          * PlanView
@@ -3076,6 +3115,11 @@ export interface components {
          *     arguments.
          */
         StepExecutionView: {
+            /**
+             * Always
+             * @default false
+             */
+            always: boolean;
             /**
              * Attempts
              * @default []

@@ -21,12 +21,13 @@ export const firstLine = (step: StepShape): string => (isBlock(step) ? insideOf(
 const lineOf = (step: StepShape): string => bodyOf(step).split('\n').find((line) => line.trim() !== '' && !line.startsWith('#!'))?.trim() ?? ''
 
 /** Keys whose value is shown on a chip; the others that differ from their defaults only by name. */
-const VALUED = ['path', 'shell', 'timeout', 'idle_timeout', 'grace', 'on_failure']
+const VALUED = ['when', 'path', 'shell', 'timeout', 'idle_timeout', 'grace', 'on_failure']
 const DEFAULTS: Record<string, unknown> = { on_failure: 'stop', grace: 10 }
 
 /** Return what differs from the defaults, as pairs of a key and a short text. */
 export function chips(step: StepShape): [string, string][] {
   const found: [string, string][] = step.on === undefined ? [] : [['on', expressionOf(step.on)]]
+  if (Array.isArray(step.needs)) found.push(['needs', step.needs.join(', ')])
   for (const key of VALUED) {
     const value = step[key]
     if (value !== undefined && value !== null && value !== DEFAULTS[key]) found.push([key, seconds(key, value)])

@@ -20,7 +20,7 @@ export function useReasons(): Reasons {
   const format = useFormat()
   const known = (key: string): boolean => te(key) || te(key, 'en')
   const time = (value: unknown): string => (typeof value === 'string' ? format.moment(value) : '?')
-  const given = (coded: Coded): Record<string, unknown> => ({ ...coded, ...(coded?.arguments as object | undefined), until: time(coded?.until), since: time(coded?.since) })
+  const given = (coded: Coded): Record<string, unknown> => ({ ...coded, ...(coded?.arguments as object | undefined), until: time(coded?.until), since: time(coded?.since), steps: [coded?.steps ?? []].flat().join(', ') })
 
   function waiting(coded: Coded, state: string): string {
     const code = String(coded?.code ?? '')

@@ -111,7 +111,7 @@ function stepIn(id: string): number | undefined {
 
 function applyToExecution(picture: Picture, what: string): Effect {
   if (what === 'cancel_requested') picture.matrix.cancel_requested = true
-  else if (FINAL.has(what) || ROUNDS.has(what)) return 'unknown'
+  else if (FINAL.has(what) || ROUNDS.has(what) || what === 'always' || what === 'turn') return 'unknown'
   else if (what === 'queued' || what === 'running' || what === 'paused') picture.matrix.state = what as Matrix['state']
   else return 'none'
   return 'execution'

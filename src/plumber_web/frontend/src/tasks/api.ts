@@ -37,6 +37,7 @@ export interface TaskShape {
   queue_timeout?: string | number
   steps?: StepShape[]
   notify?: Record<string, unknown>
+  always?: StepShape[]
   labels?: Record<string, unknown>
 }
 
