@@ -226,6 +226,7 @@ async def test_such_an_execution_is_not_resumed_in_part(plumber: Plumber) -> Non
     execution = await start(plumber, Step(name="a", run="a"), always=[TIDY])
     await one.work("failed")
     await one.work("succeeded")
+    assert not (await show(plumber, execution)).resumable
     with pytest.raises(Conflict, match="run it again"):
         await plumber.executions.resume(execution=execution)
 

@@ -175,7 +175,7 @@ def test_a_wrong_line_of_a_step(line: str, code: str, column: int) -> None:
         ("name: ' x'\non: all\nsteps: [{name: a, run: b}]", "bad_name"),
         ('name: "a\\nb"\non: all\nsteps: [{name: a, run: b}]', "bad_name"),
         ("name: x\non: all\nsteps: [{name: a, run: b}, {name: a, run: c}]", "duplicate_step"),
-        ("name: x\non: all\nlocks: [a]\nsteps: [{name: a, run: b}]", "not_supported_yet"),
+        ("name: x\non: all\nschedule: [a]\nsteps: [{name: a, run: b}]", "not_supported_yet"),
         ("name: x\non: all\nclean_environment: false\nsteps: [{name: a, run: b}]", "unknown_key"),
         ("name: x\non: all\nsteps: [{name: a, run: " + "b" * 100_001 + "}]", "too_long"),
         ("name: x\non: all\nenv: {A: '${{ steps.a.outputs.b }}'}\nsteps: [{name: a, run: b}]", "not_here"),
@@ -252,7 +252,7 @@ def test_an_expression_in_a_command_says_how_to_write_it() -> None:
 
 
 def test_all_problems_are_told_at_once_in_order() -> None:
-    source = f"nmae: x\nlocks: 1\n{HEAD[8:]}{STEP}    timeout: never\n  - name: a\n    on: (\n"
+    source = f"nmae: x\nschedule: 1\n{HEAD[8:]}{STEP}    timeout: never\n  - name: a\n    on: (\n"
     codes = [problem.code for problem in check_task(source)]
     assert codes == ["missing_key", "unknown_key", "not_supported_yet", "bad_duration", "no_command", "duplicate_step",
                      "bad_target"]  # fmt: skip

@@ -34,18 +34,18 @@ def test_it_is_a_schema_with_exactly_the_keys_that_work() -> None:
     definitions = schema["$defs"]
     assert set(schema["properties"]) == {
         *("name", "description", "params", "env", "on", "allow_empty", "path", "steps", "labels"),
-        *("timeout", "queue_timeout", "offline", "notify", "always"),
+        *("timeout", "queue_timeout", "offline", "notify", "always", "concurrency", "locks"),
     }
     assert set(definitions["Step"]["properties"]) == {
         *("name", "run", "uses", "with", "on", "allow_empty", "path", "env", "shell"),
-        *("timeout", "idle_timeout", "grace", "stdin", "on_failure", "when", "needs"),
+        *("timeout", "idle_timeout", "grace", "stdin", "on_failure", "when", "needs", "locks"),
         *("retry", "idempotent", "on_disconnect", "stop_after", "lost_after", "steps", "rollout"),
     }
     assert set(definitions["Step"]["properties"]) - set(definitions["Inner"]["properties"]) == {
         *("on", "allow_empty", "steps", "rollout", "needs")
     }
     assert set(definitions["Step"]["properties"]) - set(definitions["Gate"]["properties"]) == {
-        *("allow_empty", "on_failure", "steps", "rollout", "when", "needs")
+        *("allow_empty", "on_failure", "steps", "rollout", "when", "needs", "locks")
     }
     assert set(definitions["Rollout"]["properties"]) == {"batches", "max_failures", "pause", "gate", "order"}
     assert set(definitions["Retry"]["properties"]) == {

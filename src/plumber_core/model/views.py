@@ -266,9 +266,11 @@ class ExecutionDetail(ExecutionSummary):
     """An execution with its steps; ``counts`` is over the newest round of each, state by state. ``waiting`` tells for
     what it is queued, as a code with arguments.
 
-    ``event`` is the cursor of the event log up to which this view is true: follow from there.
+    ``event`` is the cursor of the event log up to which this view is true: follow from there. ``resumable``: once it
+    has ended badly it can go on as a new round; one with branches, conditions or steps that always run cannot.
     """
 
+    resumable: bool = True
     parameters: dict[str, Any] = {}
     steps: list[StepExecutionView] = []
     counts: dict[str, int] = {}

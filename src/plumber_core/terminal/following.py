@@ -50,7 +50,7 @@ async def watch_to_exit(
         raise
     if output == "json":
         emit(detail, output, lambda: "")
-    elif goes_on and detail.state in (ExecutionState.FAILED, ExecutionState.CANCELLED):
+    elif goes_on and detail.resumable and detail.state in (ExecutionState.FAILED, ExecutionState.CANCELLED):
         remark(_("Go on where it broke: plumber execution resume {id}", id=execution))
     return exit_code(detail)
 

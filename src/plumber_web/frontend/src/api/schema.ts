@@ -1722,7 +1722,8 @@ export interface components {
          * @description An execution with its steps; ``counts`` is over the newest round of each, state by state. ``waiting`` tells for
          *     what it is queued, as a code with arguments.
          *
-         *     ``event`` is the cursor of the event log up to which this view is true: follow from there.
+         *     ``event`` is the cursor of the event log up to which this view is true: follow from there. ``resumable``: once it
+         *     has ended badly it can go on as a new round; one with branches, conditions or steps that always run cannot.
          */
         ExecutionDetail: {
             /**
@@ -1782,6 +1783,11 @@ export interface components {
             reason: string;
             /** Requested By */
             requested_by: string;
+            /**
+             * Resumable
+             * @default true
+             */
+            resumable: boolean;
             /** Revision */
             revision: number | null;
             /**
