@@ -49,5 +49,5 @@ class Beginnings:
             self._book.write({"attempt": run.attempt, "kind": "started", "pid": run.pid, "ticks": run.ticks})
         except OSError:
             self._book.ledger.entries[run.attempt].state = "running"
-        self._book.sync_soon()
+        self._book.sync_soon(exits=False)
         crash_point("supervisor.started_written")

@@ -29,6 +29,7 @@ class Book:
         self.ledger.damage(self.journal.contents.damaged)
         del self.journal.contents
         self._sync_at: float | None = None
+        self._exits = False
         self._compact_at = COMPACT_AT
 
     def write(self, *records: Record) -> None:
@@ -54,7 +55,7 @@ class Book:
         Raises:
             OSError: the disk failed.
         """
-        self._sync_at = None
+        self._sync_at, self._exits = None, False
         try:
             self.journal.sync()
         except OSError:
@@ -65,8 +66,9 @@ class Book:
         self.journal.rewrite(self.ledger.compacted(self._clock.wall()))
         self._compact_at = max(COMPACT_AT, 2 * self.journal.size)
 
-    def sync_soon(self) -> None:
-        """Make everything durable within ``SYNC_WITHIN``."""
+    def sync_soon(self, *, exits: bool = True) -> None:
+        """Make everything durable within ``SYNC_WITHIN``; ``exits`` is False when only starts are waiting for it."""
+        self._exits = self._exits or exits
         if self._sync_at is None:
             self._sync_at = self._clock.boottime() + SYNC_WITHIN
 
@@ -77,11 +79,13 @@ class Book:
     def tick(self, now: float) -> bool:
         """Sync when it is time; say whether everything written is durable."""
         if self._sync_at is not None and now >= self._sync_at:
+            exits = self._exits
             try:
                 self.sync()
             except OSError:
-                self._sync_at = now + AGAIN
-            crash_point("supervisor.exit_synced")
+                self._sync_at, self._exits = now + AGAIN, exits
+            if exits:
+                crash_point("supervisor.exit_synced")
         return not self.journal.dirty
 
     def compact(self, busy: bool) -> None:
