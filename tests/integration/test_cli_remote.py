@@ -193,7 +193,7 @@ def test_ctrl_c_leaves_the_execution_running(cli: Cli, processes: Processes) -> 
     )
     watching.wait_for_output("web-1 │ started", 30)
     watching.send(signal.SIGINT)
-    assert watching.wait() == 130
+    assert watching.wait(30) == 130
     assert "plumber execution cancel" in watching.output()
     running = cli.json("execution", "list", "--state", "running")["items"]
     assert len(running) == 1
