@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +32,7 @@ class World:
     cells: dict[tuple[int, int], StepState] = field(default_factory=dict)
     order: list[tuple[int, int]] = field(default_factory=list)
     passed: set[tuple[int, int]] = field(default_factory=set)
+    """What was not to be done: a condition was false, or somebody said so."""
     ended: ExecutionState | None = None
     warnings: int = 0
     halted_at: int | None = None
@@ -41,6 +43,8 @@ class World:
     cancelled: bool = False
     always_cancelled: bool = False
     main: ExecutionState | None = None
+    renewed: bool = False
+    """Whether rows of an earlier round lie beneath."""
 
     def __post_init__(self) -> None:
         begins = [number for number in first_stages(self.plan) if not is_asked(self.plan, number)]
@@ -89,23 +93,29 @@ class World:
         step, lane = place
         state = self.data.draw(st.sampled_from([S.SUCCEEDED] * 5 + BAD))
         progress = self.counters[self.plan.stage_of(step, lane)]
-        cancelled = self.is_cancelled(progress.stage)
+        cancelled, later = self.is_cancelled(progress.stage), self._later(place)
         if cancelled and self.data.draw(st.booleans()):
             state = S.CANCELLED
 
         def decide(left: Known) -> Advance:
-            return advance(self.plan, progress, Ended(step, lane, state), cancelled=cancelled, left=left)
+            ended = Ended(step, lane, state)
+            return advance(self.plan, progress, ended, cancelled=cancelled, left=left, later=later)
 
         move, passed = self._asked(progress, self._sure(lane, decide), lane)
         if move.starts and self.data.draw(st.integers(0, 19)) == 0:
             before = move
             passed = [one for one in passed if before.lane_ends and self.plan.stage_of(*one) == before.stage]
-            move = self._sure(lane, lambda left: cannot_start(self.plan, progress, before, left))
+            again = self.renewed
+            move = self._sure(lane, lambda left: cannot_start(self.plan, progress, before, left, renewed=again))
             move, more = self._asked(progress, move, lane)
             passed += more
         self._pass(passed)
         self.cells[place] = state
         self._apply(move, place)
+
+    def _later(self, place: tuple[int, int]) -> Mapping[int, StepState] | None:
+        """Return where the later steps of a lane stand, where they are not all still to come."""
+        return None
 
     def _pass(self, passed: list[tuple[int, int]]) -> None:
         for one in passed:
@@ -142,13 +152,13 @@ class World:
             return lambda left: stage_begins(self.plan, move, starts, left)
         return lambda left: lane_goes_on(self.plan, progress, move, starts, left)
 
-    def _sure(self, lane: int, decide: Any) -> Advance:
+    def _sure(self, lane: int | None, decide: Callable[[Known], Advance]) -> Advance:
         left: dict[int, Left] = {}
-        while True:
-            move: Advance = decide(left)
-            if move.unsure is None:
-                return move
-            left[move.unsure] = left_for(self.plan, move, lane, self._blocked(move.unsure))
+        while (move := decide(left)).unsure is not None:
+            assert move.unsure not in left
+            found = left_for(self.plan, move, lane, self._blocked(move.unsure))
+            left[move.unsure] = replace(found, failed=self.counters[move.unsure].failed if self.renewed else 0)
+        return move
 
     def _blocked(self, stage: int) -> dict[int, int]:
         found = self.plan.stages[stage]
@@ -186,20 +196,20 @@ class World:
             self._over(number, ExecutionState.FAILED, skips=True)
 
     def _reach(self, opening: Any) -> None:
-        self.counters[opening.stage] = Progress(opening.stage, opening.lanes, 0, 1, opening.carried, opening.waits)
+        failed = self.counters[opening.stage].failed
+        self.counters[opening.stage] = Progress(opening.stage, opening.lanes, failed, 1, opening.carried, opening.waits)
 
     def _open(self, number: int) -> None:
         progress = self.counters[number]
-        left: dict[int, Left] = {}
-        while (move := enter(self.plan, number, progress.carried, waited=True, left=left)).unsure is not None:
-            left[move.unsure] = Left(self._blocked(move.unsure))
+        carried, again = progress.carried, self.renewed
+        move = self._sure(None, lambda left: enter(self.plan, number, carried, waited=True, left=left, renewed=again))
         while move.starts:
             starts, passed = self._ask(move.starts)
             self._pass(passed)
             move = stage_begins(self.plan, move, starts, {})
             if starts:
                 break
-        self.counters[number] = Progress(number, 0, 0, 2, progress.carried)
+        self.counters[number] = Progress(number, 0, progress.failed, 2, carried)
         if move.opening is not None:
             self._reach(move.opening)
         self._start(move.starts)

@@ -7,14 +7,13 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumber_core.model.agent import AgentRef
 from plumber_core.model.plan import Plan
 from plumber_core.model.states import ExecutionState, StepState
 from plumber_core.model.task import Gate, Rollout, Step, Task
 from plumber_core.planning.catch_up_parts import catch_up_parts
-from plumber_core.planning.expand import expand
 from plumber_core.planning.graph import follow, patience_with_always
 from support.plan_world import BAD, World
+from support.planned_tasks import planned
 
 S, X = StepState, ExecutionState
 _FAILURE = st.sampled_from(["stop", "stop", "continue"])
@@ -46,10 +45,6 @@ def tasks(draw: st.DrawFn) -> Task:
         for n in range(draw(st.integers(1, 3)))
     )
     return Task(name="t", on="all", steps=tuple(steps), always=always)
-
-
-def planned(task: Task, hosts: int) -> Plan:
-    return expand(task, {}, [AgentRef(f"h{n}", f"h{n}") for n in range(hosts)])
 
 
 @settings(max_examples=400, deadline=None)

@@ -11,7 +11,8 @@ from plumber_core.model.plan import Plan, Stage
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.task import Gate, Rollout, Step, Task
 from plumber_core.planning.catch_up import catch_up
-from support.planned_world import BAD, ROLLOUTS, S, World, planned, tasks
+from support.plan_world import BAD, S, World
+from support.planned_tasks import ROLLOUTS, planned, tasks
 
 
 def host_failures(world: World, stage: Stage) -> int:

@@ -18,7 +18,8 @@ from plumber_core.model.task import Task
 from plumber_core.planning.by_hand import handle
 from plumber_core.planning.catch_up import catch_up
 from plumber_core.planning.rounds import is_well, lay, left_out, standing, touched, unknown, warnings
-from support.planned_world import BAD, S, World, planned, tasks
+from support.plan_world import BAD, S, World
+from support.planned_tasks import planned, tasks
 
 DEEDS: list[Deed] = ["retry", "skip", "done"]
 PLAN = Plan(
@@ -88,7 +89,6 @@ class Renewed(World):
 
     history: list[dict[Place, StepState]] = field(default_factory=list)
     laid: Laid = field(default_factory=Laid)
-    passed: set[Place] = field(default_factory=set)
     seen: dict[Place, StepState] = field(default_factory=dict)
     resumes: bool = False
 
