@@ -23,7 +23,7 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "src"
-DEMO = ("demo.py", "demo_parts.py")
+DEMO = (ROOT / "tools" / "demo.py", ROOT / "tools" / "demo_parts.py")
 """The tools that newcomers meet."""
 FOLDER = SOURCES / "plumber_core" / "locales" / "zh" / "LC_MESSAGES"
 PO, MO = FOLDER / "plumber.po", FOLDER / "plumber.mo"
@@ -35,13 +35,16 @@ TABLES = {"SOURCE", "KEYS", "RULES", "EXPRESSIONS", "REASONS"}
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def sentences(folder: Path = SOURCES) -> set[str]:
-    """Return every sentence in the sources."""
+def sentences(*places: Path) -> set[str]:
+    """Return every sentence in these files and folders; by default in all that speak to people."""
     found: set[str] = set()
-    tools = [ROOT / "tools" / name for name in DEMO] if folder == SOURCES else []
-    for file in [*sorted(folder.rglob("*.py")), *tools]:
+    for file in (file for place in places or (SOURCES, *DEMO) for file in _files(place)):
         found.update(text for text in _of_tree(ast.parse(file.read_text())) if text.strip())
     return found
+
+
+def _files(place: Path) -> list[Path]:
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place]
 
 
 def nouns(errors: set[str], folder: Path = SOURCES) -> set[str]:

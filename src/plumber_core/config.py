@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tomllib
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from plumber_core.closest import closest
 from plumber_core.errors import StartupError
 from plumber_core.model.durations import EXPECTED, parse_duration
 from plumber_core.model.limits import LEASE_MIN, LOST_AFTER, SWEEP_INTERVAL, Patience, Retention
@@ -121,7 +121,6 @@ def _read_file() -> dict[str, Any]:
         raise StartupError(reason=f"{FILE_VARIABLE} {name}: {error}") from None
     for key in values:
         if key not in Settings.model_fields:
-            nearest = get_close_matches(key, Settings.model_fields, 1)
-            advice = f", did you mean {nearest[0]}" if nearest else ""
+            advice = f", did you mean {nearest}" if (nearest := closest(key, Settings.model_fields)) else ""
             raise StartupError(reason=f"{name}: {key} is no setting{advice}")
     return values

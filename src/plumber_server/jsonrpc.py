@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from difflib import get_close_matches
 from typing import Any, NamedTuple, Protocol
 
+from plumber_core.closest import closest
 from plumber_core.errors import InvalidRequest, PlumberError, TooLarge
 from plumber_core.model.limits import MAX_BATCH
 from plumber_core.protocol.peer import PeerError
@@ -126,5 +126,4 @@ def _failure(id: bytes, error: BaseException, language: str, code: int | None = 
 def unknown_method(name: str, known: list[str]) -> UnknownMethod:
     """Return the error for a method that does not exist, with the closest one that does."""
     shown = name.encode(errors="replace").decode()[:80]
-    nearest = get_close_matches(shown, known, 1)
-    return UnknownMethod(kind="method", name=shown, nearest=nearest[0] if nearest else None)
+    return UnknownMethod(kind="method", name=shown, nearest=closest(shown, known))

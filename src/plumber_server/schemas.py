@@ -8,12 +8,12 @@ import types
 import typing
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from inspect import Parameter
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
+from plumber_core.closest import closest
 from plumber_core.control.operations import Operation
 from plumber_core.control.plane import ControlPlane, operations
 from plumber_core.errors import InvalidRequest
@@ -75,8 +75,8 @@ class Endpoint:
         return {"field": field, "reason": detail["msg"].rstrip(".")}
 
     def _unknown(self, name: str) -> str:
-        nearest = get_close_matches(name, self.operation.parameters, 1)
-        return "is not a parameter" + (f" (nearest: {nearest[0]})" if nearest else "")
+        nearest = closest(name, self.operation.parameters)
+        return "is not a parameter" + (f" (nearest: {nearest})" if nearest else "")
 
 
 def _printable(text: str) -> str:

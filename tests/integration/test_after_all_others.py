@@ -13,8 +13,8 @@ from plumber_core.model.task import Step
 from plumber_core.model.views import ExecutionDetail
 from plumber_core.protocol.messages import Cancel
 from plumber_core.storage import tables as t
-from support.embedded import show, start
-from support.rollouts import LATER, Host, block, by_step, due, fleet, let_pauses_end
+from support.embedded import due, show, start
+from support.rollouts import LATER, Host, block, by_step, fleet, let_pauses_end
 
 TIDY = Step(name="tidy", run="tidy")
 

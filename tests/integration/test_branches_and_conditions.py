@@ -13,8 +13,8 @@ from plumber_core.engine.adoption import settle
 from plumber_core.errors import ValidationFailed
 from plumber_core.model.task import Rollout, Step
 from plumber_core.storage import tables as t
-from support.embedded import show, start
-from support.rollouts import Host, by_step, due, fleet
+from support.embedded import due, show, start
+from support.rollouts import Host, by_step, fleet
 
 
 def step(name: str, **values: Any) -> Step:

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import select, update
 
 from plumber_core.app import Plumber
-from plumber_core.engine.reap import do_what_is_due
 from plumber_core.errors import Conflict
 from plumber_core.model.asked import EVERYTHING
 from plumber_core.model.locks import Concurrency, Lock
@@ -18,7 +17,7 @@ from plumber_core.model.task import Step, Task
 from plumber_core.model.views import ExecutionDetail
 from plumber_core.storage import tables as t
 from support.absence import LATER, let_silence_last
-from support.embedded import show, states
+from support.embedded import due, show, states
 from support.scripted_agent import ScriptedAgent
 from support.waiting import wait_until
 
@@ -46,11 +45,6 @@ async def settled(plumber: Plumber) -> None:
     """Wait until everything that was asked for has been looked at."""
     await plumber._engine.store.admit({EVERYTHING})
     await wait_until(lambda: not plumber._engine.asked and not plumber._engine.asking.is_set())
-
-
-async def due(plumber: Plumber) -> None:
-    assert plumber._engine.term is not None
-    await do_what_is_due(plumber._engine, plumber._engine.term)
 
 
 async def test_a_step_waits_for_its_lock_and_says_who_holds_it(plumber: Plumber) -> None:

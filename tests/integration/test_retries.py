@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import Connection, update
 
 from plumber_core.app import Plumber
-from plumber_core.engine.reap import do_what_is_due, notice_silence, sweep
+from plumber_core.engine.reap import notice_silence, sweep
 from plumber_core.engine.retries import wake_retries
 from plumber_core.model import limits
 from plumber_core.model.task import Retry, Step
 from plumber_core.protocol.messages import Cancel
 from plumber_core.storage import tables as t
-from support.embedded import only_step, show, start, states
+from support.embedded import due, only_step, show, start, states
 from support.scripted_agent import ScriptedAgent
 from support.waiting import wait_until
 
@@ -39,13 +39,6 @@ async def let_time_pass(plumber: Plumber) -> None:
         connection.execute(executions)
 
     await plumber._store.database.write(work)
-
-
-async def due(plumber: Plumber) -> None:
-    """Do what a leader does at its next sweep."""
-    term = plumber._engine.term
-    assert term is not None
-    await do_what_is_due(plumber._engine, term)
 
 
 async def retry_wait_seconds(plumber: Plumber, execution: str) -> float:

@@ -14,8 +14,8 @@ from plumber_core.engine.batches import open_due
 from plumber_core.errors import Conflict, NotFound
 from plumber_core.model.task import Step
 from plumber_core.storage import tables as t
-from support.embedded import show, start
-from support.rollouts import LATER, block, by_step, due, fleet, kinds, let_pauses_end, states_of
+from support.embedded import due, show, start
+from support.rollouts import LATER, block, by_step, fleet, kinds, let_pauses_end, states_of
 
 
 async def test_a_block_runs_host_by_host_and_the_next_step_when_all_are_through(plumber: Plumber) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from plumber_core.app import Plumber
+from plumber_core.engine.reap import do_what_is_due
 from plumber_core.model.task import Step, Task
 from plumber_core.model.views import ExecutionDetail, StepExecutionView
 
@@ -42,3 +43,9 @@ async def only_step(plumber: Plumber, execution: str) -> StepExecutionView:
     """Return the one step execution of an execution."""
     [step] = (await show(plumber, execution)).steps
     return step
+
+
+async def due(plumber: Plumber) -> None:
+    """Do what a leader does at its next sweep."""
+    assert plumber._engine.term is not None
+    await do_what_is_due(plumber._engine, plumber._engine.term)

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import update
 
 from plumber_core.app import Plumber
-from plumber_core.engine.reap import do_what_is_due
 from plumber_core.model.task import Rollout, Step
 from plumber_core.model.views import ExecutionDetail
 from plumber_core.protocol.messages import Assignment
@@ -64,11 +63,6 @@ async def kinds(plumber: Plumber, execution: str) -> list[tuple[str, dict[str, A
 async def let_pauses_end(plumber: Plumber) -> None:
     moved = update(t.progress).values(opens_at=t.progress.c.opens_at - LATER)
     await plumber._store.database.write(lambda connection: connection.execute(moved) and None)
-
-
-async def due(plumber: Plumber) -> None:
-    assert plumber._engine.term is not None
-    await do_what_is_due(plumber._engine, plumber._engine.term)
 
 
 def states_of(detail: ExecutionDetail) -> list[str]:

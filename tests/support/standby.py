@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from support.beside import Beside
 from support.postgres import OwnServer
 from support.waiting import wait_until_sync
 
@@ -61,7 +61,7 @@ Judge = Callable[[bytes, bool], bool]
 """Says whether bytes are passed on (True: to the client); otherwise the connection breaks."""
 
 
-class Forwarder:
+class Forwarder(Beside):
     """Takes TCP connections on a port of its own and passes them on to a unix socket that may change.
 
     Args:
@@ -69,23 +69,9 @@ class Forwarder:
     """
 
     def __init__(self, target: Callable[[], Path]) -> None:
+        super().__init__()
         self._target = target
         self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
 
     def through(self, url: str) -> str:
         """Return a database's address as it is reached this way."""
@@ -93,24 +79,9 @@ class Forwarder:
         user = parts.netloc.partition("@")[0]
         return urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{self.port}", query=""))
 
-    def cut(self) -> None:
-        """Break every connection; new ones are taken."""
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
-
     async def _open(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, family=socket.AF_INET)
         self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _close(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        await self._cut()
-
-    async def _cut(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

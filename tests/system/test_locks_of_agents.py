@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from support.api import ended
 from support.processes import Processes
 from support.programs import RunningAgent, RunningServer, launch_agent
 from support.waiting import wait_until_sync
@@ -20,15 +20,6 @@ steps:
     run: {run}
     locks: [{lock}]
 """
-
-
-def _ended(server: RunningServer, execution: str) -> dict[str, Any]:
-    def ended() -> bool:
-        return server.call("execution.show", execution=execution)["state"] not in ("running", "queued")
-
-    wait_until_sync(ended, 90, "the execution to end")
-    found: dict[str, Any] = server.call("execution.show", execution=execution)
-    return found
 
 
 def _start(server: RunningServer, source: str) -> str:
@@ -59,7 +50,7 @@ def test_two_tasks_share_a_lock_and_a_server_that_dies_forgets_nobody(
     wait_until_sync(lambda: turns.exists() and "-" in turns.read_text(), 30, "the first turn to end")
     server.process.kill()
     server.restart()
-    assert [_ended(server, execution)["state"] for execution in executions] == ["succeeded"] * 6
+    assert [ended(server, execution, 90)["state"] for execution in executions] == ["succeeded"] * 6
     assert (_most_at_once(turns), turns.read_text().count("+")) == (1, 12)
 
 
@@ -80,7 +71,7 @@ def test_a_queued_step_is_delivered_once_when_its_host_is_back_and_a_quorum_deci
     source = f"name: patch\non: all\noffline: {offline}\nsteps:\n  - name: one\n    run: {run}\n"
     queued = _start(server, source)
     skipped = _start(server, source.replace("queue 24h", "skip").replace("80%", "3"))
-    assert (_ended(server, skipped)["state"], server.call("execution.show", execution=skipped)["warnings"]) == (
+    assert (ended(server, skipped, 90)["state"], server.call("execution.show", execution=skipped)["warnings"]) == (
         "succeeded",
         2,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.api import ended
 from support.faulty import stopped
 from support.programs import RunningAgent, RunningServer
 from support.waiting import wait_until_sync
@@ -23,14 +24,6 @@ steps:
     run: echo "$PLUMBER_STEP" >> {witness}
 """
 FAST = {"PLUMBER_LEASE": "3", "PLUMBER_SWEEP_INTERVAL": "1"}
-
-
-def _ended(server: RunningServer, execution: str) -> dict:  # type: ignore[type-arg]
-    def ended() -> bool:
-        return server.call("execution.show", execution=execution)["state"] not in ("running", "queued")
-
-    wait_until_sync(ended, 60, "the execution to end")
-    return server.call("execution.show", execution=execution)
 
 
 def _run(server: RunningServer, witness: Path) -> str:
@@ -62,7 +55,7 @@ def test_an_agent_killed_between_claim_and_start_costs_nothing(
     for other in others:
         server.call("agent.activate", agent=other.name)
     link.send(signal.SIGKILL)
-    shown = _ended(server, execution)
+    shown = ended(server, execution)
     assert shown["state"] == "succeeded", shown
     first = shown["steps"][0]
     assert first["host_name"] in {other.name for other in others}
@@ -89,7 +82,7 @@ def test_an_agent_that_dies_around_its_leave_lets_the_command_run_once(
     wait_until_sync(lambda: first.process.exit_code is not None, 30, "the agent to die")
     server.call("agent.activate", agent="second")
     first.restart()
-    shown = _ended(server, execution)
+    shown = ended(server, execution)
     assert shown["state"] == "succeeded", shown
     lines = witness.read_text().split()
     assert (len(lines), lines.count("after")) == (3, 2)

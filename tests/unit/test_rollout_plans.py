@@ -95,16 +95,10 @@ def test_looking_at_the_whole_agrees_with_counting(
 ) -> None:
     world = World(planned(*given_task), data, capacity)
     for _ in range(data.draw(st.integers(0, 60))):
-        choices = world._choices()
+        choices = world.choices()
         if not choices:
             break
-        kind, where = data.draw(st.sampled_from(choices))
-        if kind == "take":
-            world.cells[where] = S.RUNNING
-        elif kind == "open":
-            world._open(where[0])
-        else:
-            world._report(where)
+        world.do(*data.draw(st.sampled_from(choices)))
     found = catch_up(world.plan, world.cells)
     assert found.execution == world.ended
     if world.ended is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from plumber_core.closest import closest
 from plumber_core.engine.absence import look_soon
 from plumber_core.engine.batches import ring
 from plumber_core.engine.core import Engine
@@ -128,8 +128,7 @@ Value = TypeVar("Value")
 def _found(kind: str, name: str, known: Mapping[str, Value]) -> Value:
     if name in known:
         return known[name]
-    nearest = difflib.get_close_matches(name, known, 1)
-    raise NotFound(kind=kind, name=name, nearest=nearest[0] if nearest else None)
+    raise NotFound(kind=kind, name=name, nearest=closest(name, known))
 
 
 async def _revisions(engine: Engine, whole: Whole) -> tuple[RevisionRow | None, RevisionRow | None]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from plumber_core.model.plan import Overlap
-from plumber_core.model.sentences import KEYS
-from plumber_core.reasons import Because, because
+from plumber_core.model.wrong_types import wrong_type
+from plumber_core.reasons import because
 
 AGENT = "{agent}"
 """What stands in a lock's name for the host."""
@@ -17,14 +16,10 @@ MAX_NAME = 200
 MAX_LIMIT = 100_000
 
 
-def _wrong(key: str, expected: Because) -> PydanticCustomError:
-    return PydanticCustomError("wrong_type", KEYS["wrong_type"], {"key": key, "expected": expected})
-
-
 def _text(key: str, value: object) -> str:
     usable = isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable() and value == value.strip()
     if not usable:
-        raise _wrong(key, because("expect_lock"))
+        raise wrong_type(key, because("expect_lock"))
     return str(value)
 
 
@@ -55,12 +50,12 @@ def _lock(value: object) -> object:
         try:
             lock = Lock.model_validate(value, strict=True)
         except ValidationError:
-            raise _wrong("locks", because("expect_lock")) from None
+            raise wrong_type("locks", because("expect_lock")) from None
         _text("locks", lock.name)
         if lock.shared and lock.limit is not None:
-            raise _wrong("locks", because("expect_lock"))
+            raise wrong_type("locks", because("expect_lock"))
         return lock
-    raise _wrong("locks", because("expect_lock"))
+    raise wrong_type("locks", because("expect_lock"))
 
 
 _LOCK_SCHEMA: dict[str, Any] = {
@@ -84,7 +79,7 @@ Locks = tuple[Annotated[Lock, BeforeValidator(_lock), WithJsonSchema(_LOCK_SCHEM
 def _bounded(key: str, low: int, high: int) -> BeforeValidator:
     def check(value: object) -> object:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise _wrong(key, because("expect_integer", low=low, high=high))
+            raise wrong_type(key, because("expect_integer", low=low, high=high))
         return value
 
     return BeforeValidator(check)

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
-from plumber_core.model.sentences import KEYS
+from plumber_core.model.wrong_types import wrong_type
 from plumber_core.reasons import because
 
 Occasion = Literal["failure", "recovery", "success", "waiting"]
@@ -21,9 +20,7 @@ def _channels(value: object) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if isinstance(names, list | tuple) and all(isinstance(name, str) and name for name in names):
         return tuple(dict.fromkeys(names))
-    raise PydanticCustomError(
-        "wrong_type", KEYS["wrong_type"], {"key": "notify", "expected": because("expect_channels")}
-    )
+    raise wrong_type("notify", because("expect_channels"))
 
 
 _SCHEMA: dict[str, Any] = {

@@ -6,14 +6,13 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from plumber_core.model import durations
 from plumber_core.model.batches import Share, parse_amount
 from plumber_core.model.plan import Absence
 from plumber_core.model.rollout import AMOUNT_SCHEMA
-from plumber_core.model.sentences import KEYS
-from plumber_core.reasons import Because, because
+from plumber_core.model.wrong_types import wrong_type
+from plumber_core.reasons import because
 
 _QUEUE = re.compile(r"queue +(\S+)")
 _POLICY_SCHEMA: dict[str, Any] = {
@@ -39,10 +38,6 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
-def _wrong(key: str, expected: Because) -> PydanticCustomError:
-    return PydanticCustomError("wrong_type", KEYS["wrong_type"], {"key": key, "expected": expected})
-
-
 def _policy(value: object) -> object:
     if value in ("fail", "skip"):
         return value
@@ -50,13 +45,13 @@ def _policy(value: object) -> object:
     try:
         durations.parse_duration(match[1] if match else None)
     except ValueError:
-        raise _wrong("offline", because("expect_offline")) from None
+        raise wrong_type("offline", because("expect_offline")) from None
     return value
 
 
 def _quorum(value: object) -> object:
     if parse_amount(value) is None:
-        raise _wrong("quorum", because("expect_amount"))
+        raise wrong_type("quorum", because("expect_amount"))
     return value
 
 
@@ -73,7 +68,7 @@ def _offline(value: object) -> object:
     try:
         return Offline.model_validate(value)
     except ValidationError:
-        raise _wrong("offline", because("expect_offline")) from None
+        raise wrong_type("offline", because("expect_offline")) from None
 
 
 class Offline(BaseModel):

@@ -11,13 +11,10 @@ from plumber_core.model import durations
 from plumber_core.model.batches import BadBatches, parse_amount, parse_batches
 from plumber_core.model.plan import Pause
 from plumber_core.model.sentences import KEYS, RULES
-from plumber_core.reasons import Because, because
+from plumber_core.model.wrong_types import wrong_type
+from plumber_core.reasons import because
 
 MANUAL = "manual"
-
-
-def _wrong(key: str, expected: Because) -> PydanticCustomError:
-    return PydanticCustomError("wrong_type", KEYS["wrong_type"], {"key": key, "expected": expected})
 
 
 def _batches(value: object) -> object:
@@ -30,7 +27,7 @@ def _batches(value: object) -> object:
 
 def _amount(value: object) -> object:
     if parse_amount(value) is None:
-        raise _wrong("max_failures", because("expect_amount"))
+        raise wrong_type("max_failures", because("expect_amount"))
     return value
 
 
@@ -40,11 +37,11 @@ def _max_failures(value: object) -> object:
     if not isinstance(value, dict):
         return _amount(value)
     if not value:
-        raise _wrong("max_failures", because("expect_amounts"))
+        raise wrong_type("max_failures", because("expect_amounts"))
     try:
         return MaxFailures.model_validate(value)
     except ValidationError:
-        raise _wrong("max_failures", because("expect_amounts")) from None
+        raise wrong_type("max_failures", because("expect_amounts")) from None
 
 
 def _pause(value: object) -> object:
@@ -62,7 +59,7 @@ def _order(value: object) -> object:
         return value
     if isinstance(value, dict) and set(value) == {"label"} and isinstance(value["label"], str) and value["label"]:
         return ByLabel(label=value["label"])
-    raise _wrong("order", because("expect_order"))
+    raise wrong_type("order", because("expect_order"))
 
 
 _SHARE = r"[0-9]{1,3}(\.[0-9]{1,2})?%"

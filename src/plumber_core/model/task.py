@@ -28,6 +28,7 @@ from plumber_core.model.offline import WhenOffline
 from plumber_core.model.plan import OnFailure, RetryOn
 from plumber_core.model.rollout import Batches, BatchPause, Failures, Order
 from plumber_core.model.sentences import KEYS
+from plumber_core.model.wrong_types import wrong_type
 from plumber_core.reasons import because
 
 MAX_TEXT = 1024 * 1024
@@ -63,7 +64,7 @@ def _target(value: object) -> str | tuple[str, ...]:
         return value
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    raise PydanticCustomError("wrong_type", KEYS["wrong_type"], {"key": "on", "expected": because("expect_target")})
+    raise wrong_type("on", because("expect_target"))
 
 
 Name = Annotated[str, BeforeValidator(_name), Field(min_length=1, max_length=names.MAX_NAME)]
@@ -96,7 +97,7 @@ def _bounded(key: str, low: int, high: int, *, whole: bool = False) -> Any:
     def check(value: object) -> object:
         kinds = (int,) if whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-            raise PydanticCustomError("wrong_type", KEYS["wrong_type"], {"key": key, "expected": expected})
+            raise wrong_type(key, expected)
         return value
 
     schema = {"type": "integer" if whole else "number", "minimum": low, "maximum": high}

@@ -93,8 +93,3 @@ class _Walk:
         waiting = [one for one in self.closed.get(name, ()) if one.id < hold.id]
         for one in (*running[: max(0, too_many)], *waiting):
             self.replaced[one.execution_id] = hold.execution_id
-
-
-def contended(rows: Iterable[Hold]) -> set[str]:
-    """Return the names that somebody asks for."""
-    return {row.wanted.name for row in rows if not row.granted}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import pluggy
 
+from plumber_core.closest import closest
 from plumber_core.errors import PluginBroken, PlumberError
 from plumber_core.plugins import catalogue as c
 from plumber_core.plugins import hookspecs
@@ -233,8 +233,8 @@ class PluginManager:
 
     def _nearest(self, hook: str) -> str:
         known = [name for name, caller in vars(self._pluggy.hook).items() if caller.has_spec()]
-        near = difflib.get_close_matches(hook, known, 1)
-        return f"; did you mean {near[0]}?" if near else ""
+        near = closest(hook, known)
+        return f"; did you mean {near}?" if near else ""
 
     def _check_implementations(self, plugin: object, name: str) -> None:
         callers = self._pluggy.get_hookcallers(plugin)

@@ -7,10 +7,11 @@ import contextlib
 import json
 import socket
 import ssl
-import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
+
+from support.beside import Beside
 
 REFUSAL = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 TEXT = 1
@@ -59,65 +60,33 @@ class Faults:
     delay: float = 0.0
 
 
-class FaultProxy:
+class FaultProxy(Beside):
     """Listens on ``port`` of loopback, with TLS if wanted, and forwards to ``server_port``. A context manager."""
 
     def __init__(self, server_port: int, faults: Faults | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__()
         self.server_port, self.faults = server_port, faults or Faults()
         self.port = self.connections = 0
         self._tls = tls
-        self._open = asyncio.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._server: asyncio.Server | None = None
+        self._passes = asyncio.Event()
 
     @property
     def address(self) -> str:
         """Where agents find the server."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._call(self._begin())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._call(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    def _call(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
-
     def hold(self) -> None:
         """Let nothing through, and let nobody know: what is sent meanwhile arrives after ``release``."""
-        self._loop.call_soon_threadsafe(self._open.clear)
+        self._loop.call_soon_threadsafe(self._passes.clear)
 
     def release(self) -> None:
         """Let everything through again."""
-        self._loop.call_soon_threadsafe(self._open.set)
+        self._loop.call_soon_threadsafe(self._passes.set)
 
-    def cut(self) -> None:
-        """Break every connection."""
-        self._call(self._cut())
-
-    async def _begin(self) -> None:
-        self._open.set()
+    async def _open(self) -> None:
+        self._passes.set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, family=socket.AF_INET, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _end(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        await self._cut()
-
-    async def _cut(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -203,14 +172,14 @@ class FaultProxy:
         while (item := await on_the_way.get()) is not None:
             due, frame = item
             await self._until(due)
-            await self._open.wait()
+            await self._passes.wait()
             for raw in self.faults.frame(frame):
                 writer.write(raw)
             await writer.drain()
 
     async def _pause(self) -> None:
         await self._until(self._loop.time() + self.faults.delay)
-        await self._open.wait()
+        await self._passes.wait()
 
     async def _until(self, moment: float) -> None:
         with contextlib.suppress(TimeoutError):

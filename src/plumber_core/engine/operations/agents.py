@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
+from plumber_core.closest import closest
 from plumber_core.engine.access import require_user
 from plumber_core.engine.caches import agent_ref
 from plumber_core.engine.clock import moment
@@ -190,8 +190,7 @@ class AgentOperations(Noun):
         if row is not None:
             return row
         _, rows = await self.store.list_agents()
-        nearest = difflib.get_close_matches(agent, [other.name for other in rows], 1)
-        raise NotFound(kind="agent", name=agent, nearest=nearest[0] if nearest else None)
+        raise NotFound(kind="agent", name=agent, nearest=closest(agent, (other.name for other in rows)))
 
     async def _decree(self, action: str, agent: str, state: AgentState) -> AgentView:
         await self.desk.allow(action, agent)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import difflib
 import hashlib
 from typing import Any, cast
 
+from plumber_core.closest import closest
 from plumber_core.engine.operations.base import Noun, clean, page_size
 from plumber_core.engine.operations.executors import known_kinds
 from plumber_core.engine.operations.running import run_request, started
@@ -150,8 +150,7 @@ class TaskOperations(Noun):
         if row is not None:
             return row
         names = [str(other["name"]) for other in await self.store.list_tasks("", 500, None)]
-        nearest = difflib.get_close_matches(task, names, 1)
-        raise NotFound(kind="task", name=task, nearest=nearest[0] if nearest else None)
+        raise NotFound(kind="task", name=task, nearest=closest(task, names))
 
     async def _revision(self, row: TaskRow, number: int) -> RevisionRow:
         found = await self.store.find_revision(row.id, number)

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from plumber_core.crash import crash_point
 from plumber_core.errors import MissingExtra, Unavailable
 from plumber_core.reasons import because
+from plumber_core.storage.dialects.driver_errors import first_line
 from plumber_core.storage.dialects.gathering import Gathering, Write
 from plumber_core.storage.dialects.identity import IDENTITY, STANDBY, raise_epoch
 from plumber_core.storage.guards import refusal
@@ -240,7 +241,7 @@ class PostgresDatabase:
         if (refused := refusal(error.orig or error, self.counts)) is not None:
             return refused
         if unavailable or isinstance(error, OperationalError):
-            return Unavailable(reason=_first_line(error.orig or error))
+            return Unavailable(reason=first_line(error.orig or error))
         return error
 
     async def migrate(self, upgrade: Callable[[Connection], None]) -> None:
@@ -284,8 +285,4 @@ class PostgresDatabase:
                 finally:
                     await connection.invalidate()
         except psycopg.Error as error:
-            raise Unavailable(reason=_first_line(error)) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise Unavailable(reason=first_line(error)) from error

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from plumber_core.errors import BadDatabaseUrl, PlumberError, StartupError, Unavailable
 from plumber_core.reasons import because
+from plumber_core.storage.dialects.driver_errors import first_line
 from plumber_core.storage.dialects.gathering import Gathering, Write
 from plumber_core.storage.dialects.sqlite_file import FileLock
 from plumber_core.storage.guards import refusal
@@ -93,7 +94,7 @@ class SqliteDatabase:
         try:
             await self.write(self._begin)
         except (Unavailable, DBAPIError) as error:
-            raise BadDatabaseUrl(reason=f"{self.path}: {_first_line(error)}") from error
+            raise BadDatabaseUrl(reason=f"{self.path}: {first_line(error)}") from error
         self._sound = True
 
     def _begin(self, connection: Connection) -> None:
@@ -199,7 +200,7 @@ class SqliteDatabase:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work)
         except OperationalError as error:
-            raise Unavailable(reason=_first_line(error.orig or error)) from error
+            raise Unavailable(reason=first_line(error.orig or error)) from error
         except IntegrityError as error:
             raise refusal(error.orig or error, self.counts) or error from error
         except RuntimeError as error:
@@ -248,7 +249,3 @@ def _guarded(raw: sqlite3.Connection, write: Write) -> bool:
     for statement in statements if holds else ():
         raw.execute(statement, write.parameters)
     return holds
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

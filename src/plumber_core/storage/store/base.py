@@ -30,6 +30,11 @@ def microseconds(seconds: float) -> int:
     return int(seconds * 1_000_000)
 
 
+def optional_microseconds(seconds: float | None) -> int | None:
+    """Return seconds as the database counts; None stays None."""
+    return None if seconds is None else microseconds(seconds)
+
+
 def dumps(value: Any) -> str:
     """Return compact JSON; what is not JSON is a programming error."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -15,7 +15,7 @@ from plumber_core.model.plan import Plan
 from plumber_core.model.states import Actor, ExecutionState, StepEvent, StepState
 from plumber_core.storage import hot
 from plumber_core.storage.guards import allows, becomes
-from plumber_core.storage.store.base import StorePart, dumps, microseconds
+from plumber_core.storage.store.base import StorePart, dumps, microseconds, optional_microseconds
 from plumber_core.storage.store.halting import end_and_halt
 from plumber_core.storage.store.writing import (
     asks_json,
@@ -102,9 +102,9 @@ class DispatchPart(StorePart):
             "requested_by": new.requested_by,
             "reason": new.reason,
             "request_id": new.request_id,
-            "timeout": None if new.wants else _optional_microseconds(new.plan.timeout),
-            "queue_timeout": _optional_microseconds(new.plan.queue_timeout),
-            "offline_after": _optional_microseconds(new.plan.offline.patience if new.plan.offline else None),
+            "timeout": None if new.wants else optional_microseconds(new.plan.timeout),
+            "queue_timeout": optional_microseconds(new.plan.queue_timeout),
+            "offline_after": optional_microseconds(new.plan.offline.patience if new.plan.offline else None),
             "credential": new.credential,
             "state": state.value,
             "fleet_version": new.fleet_version,
@@ -175,10 +175,6 @@ def _begins(state: ExecutionState) -> tuple[ExecutionState, ...]:
     if state is ExecutionState.SUCCEEDED:
         return (ExecutionState.RUNNING, state)
     return (state,)
-
-
-def _optional_microseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else microseconds(seconds)
 
 
 def _step_rows(execution: str, plan: Plan, starts: dict[str, r.Start]) -> list[dict[str, Any]]:

@@ -16,7 +16,15 @@ from plumber_core.model.states import TERMINAL_STEP_STATES, Actor, ExecutionStat
 from plumber_core.storage import tables as t
 from plumber_core.storage.guards import allows, becomes
 from plumber_core.storage.store.asking import ask
-from plumber_core.storage.store.base import StorePart, dumps, insert_event, insert_events, microseconds, now
+from plumber_core.storage.store.base import (
+    StorePart,
+    dumps,
+    insert_event,
+    insert_events,
+    microseconds,
+    now,
+    optional_microseconds,
+)
 from plumber_core.storage.store.executions import execution_row
 from plumber_core.storage.store.holds import take
 from plumber_core.storage.store.newest import newest, seen
@@ -143,8 +151,8 @@ def _of_plan(plan: Plan) -> dict[str, Any]:
         "plan": dumps(plan.to_json()),
         "revision": plan.revision,
         "parameters": dumps(plan.parameters),
-        "queue_timeout": _microseconds(plan.queue_timeout),
-        "offline_after": _microseconds(plan.offline.patience if plan.offline else None),
+        "queue_timeout": optional_microseconds(plan.queue_timeout),
+        "offline_after": optional_microseconds(plan.offline.patience if plan.offline else None),
     }
 
 
@@ -168,10 +176,6 @@ def _end(connection: Connection, change: m.Renewal) -> None:
     ended = {"state": change.ends.value, "ended_at": now()}
     connection.execute(update(t.executions).where(_execution.id == change.execution).values(**ended))
     insert_event(connection, f"execution.{change.ends}", change.execution, None, {})
-
-
-def _microseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else microseconds(seconds)
 
 
 def _insert_rows(connection: Connection, change: m.Renewal) -> None:

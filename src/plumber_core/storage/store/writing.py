@@ -8,7 +8,7 @@ from typing import Any
 from plumber_core.model import records as r
 from plumber_core.model.asked import Asked
 from plumber_core.model.states import StepState
-from plumber_core.storage.store.base import dumps, microseconds
+from plumber_core.storage.store.base import dumps, optional_microseconds
 
 
 def start_state(start: r.Start | None) -> StepState:
@@ -76,5 +76,5 @@ def opens(entered: r.Opening | None) -> dict[str, Any]:
         "lanes": entered.lanes if entered else 0,
         "left_out": entered.missed if entered else 0,
         "waits": entered.waits if entered else None,
-        "pause": None if pause is None else microseconds(pause),
+        "pause": optional_microseconds(pause),
     }
