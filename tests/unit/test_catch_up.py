@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from plumber_core.model.plan import Plan, PlanStep, Stage
 from plumber_core.model.states import ExecutionState, StepState
+from plumber_core.model.task import Gate, Rollout, Step, Task
 from plumber_core.planning.catch_up import catch_up
+from support.planned_tasks import planned
 
 S = StepState
 PLAN = Plan(
@@ -67,3 +69,13 @@ def test_any_order_of_ends_leads_to_the_same_end(order: list[tuple[int, int]]) -
         assert all(state[start] is S.BLOCKED for start in before.starts)
         state[place] = S.SUCCEEDED
     assert catch_up(PLAN, state).execution is ExecutionState.SUCCEEDED
+
+
+def test_a_pause_is_waited_for_although_nobody_is_left_for_its_gate() -> None:
+    rollout = Rollout(batches="1 100%", max_failures=1, pause="manual", gate=Gate(run="true"))
+    plan = planned(Task(name="t", on="all", steps=(Step(name="s", run="true", rollout=rollout),)), 2)
+    stood = {(0, 0): S.FAILED, (1, 0): S.SKIPPED, (0, 1): S.BLOCKED, (1, 1): S.BLOCKED}
+    found = catch_up(plan, stood)
+    assert (found.waits, found.starts, found.execution) == (1, [], None)
+    found = catch_up(plan, stood | {(0, 1): S.READY})
+    assert (found.waits, found.execution) == (None, None), "somebody has said go"

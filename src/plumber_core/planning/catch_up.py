@@ -87,17 +87,17 @@ class Walk:
         self._skip(
             stage, left_out | fallen, everything=self.stopped, unbegun=stops and batch is not None and not batch.gate
         )
-        waits = self._must_wait(stage)
-        if self._reached and not self.stopped and not self._cancelled:
-            if waits and lanes:
-                found.waits = number
-            elif not waits:
-                found.starts += self._following(lanes)
+        goes_on = self._reached and not self.stopped and not self._cancelled
+        waits = goes_on and self._must_wait(number)
+        if waits:
+            found.waits = number
+        elif goes_on:
+            found.starts += self._following(lanes)
         remaining = sum(self._is_open(stage, lane) for lane in stage.lanes)
         found.counters.append((remaining, len(fallen)))
         found.carried.append(self._carried)
         self.stopped = self.stopped or stops
-        self._reached = self._reached and remaining == 0
+        self._reached = self._reached and remaining == 0 and not waits
         if batch is not None and not batch.gate:
             self._carried, self._fallen = self._carried + len(fallen), fallen
 
@@ -128,11 +128,14 @@ class Walk:
         firsts = (self._cells[stage.chain[0], lane] for lane in stage.lanes if lane not in left_out)
         return stage.batch is not None and not self._leaves_out(stage) and StepState.SKIPPED in firsts
 
-    def _must_wait(self, stage: Stage) -> bool:
-        """A stage of which anything has begun has waited, whoever remembers it."""
-        if stage.batch is None or stage.batch.pause is None:
+    def _must_wait(self, number: int) -> bool:
+        """A stage of which anything has begun has waited, whoever remembers it, and so has one with a later batch that
+        has: nobody may be left for a gate."""
+        batch = self._plan.stages[number].batch
+        if batch is None or batch.pause is None:
             return False
-        began = (self._cells[step, lane] for step in stage.chain for lane in stage.lanes)
+        later = (stage for stage in self._plan.stages[number:] if stage.batch and stage.batch.block == batch.block)
+        began = (self._cells[step, lane] for stage in later for step in stage.chain for lane in stage.lanes)
         return all(state in (StepState.BLOCKED, StepState.SKIPPED) for state in began)
 
     def _skip(self, stage: Stage, lanes: frozenset[int], *, everything: bool, unbegun: bool) -> None:
