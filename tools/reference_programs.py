@@ -94,7 +94,7 @@ def _option(action: argparse.Action) -> str:
 
 
 def _variable(action: argparse.Action) -> str:
-    known = {"config", "workdir", "state_dir", "slots", "name"}
+    known = {"config", "workdir", "state_dir", "settings", "slots", "name"}
     if action.dest == "label":
         return f"`{PREFIX}LABELS` (with commas)"
     return code(f"{PREFIX}{action.dest.upper()}") if action.dest in known else ""

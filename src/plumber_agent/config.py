@@ -11,6 +11,7 @@ from plumber_core.version import __version__
 
 PREFIX = "PLUMBER_AGENT_"
 DRAIN_HELP = "when stopped, wait this long for running commands to end, and take no new ones (default: %(default)s)"
+SETTINGS_HELP = "TOML file with the [plugins] of this server (default: agent.toml beside agent.json, if it exists)"
 TOKEN_VARIABLE = "PLUMBER_ENROLL_TOKEN"  # noqa: S105 - the name of a variable
 
 
@@ -38,6 +39,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     add("--config", type=Path, default=Path(_env("CONFIG", "agent.json")), help="agent.json (default: ./agent.json)")
     add("--workdir", type=Path, default=Path(_env("WORKDIR", ".")), help="where steps run that name no path")
     add("--state-dir", type=Path, default=_path("STATE_DIR"), help="journal and logs (default: by user and agent id)")
+    add("--settings", type=Path, default=_path("SETTINGS"), help=SETTINGS_HELP)
     add("--slots", type=_slots, default=_env("SLOTS", str(AGENT_SLOTS)), help="commands at once (default: %(default)s)")
     add("--label", type=_label, action="append", default=_labels(), metavar="KEY=VALUE", help="a fact for targets")
     add("--drain", type=_seconds, default=_env("DRAIN", "0"), metavar="SECONDS", help=DRAIN_HELP)

@@ -14,6 +14,7 @@ from pathlib import Path
 from plumber_agent.address import ServerAddress
 from plumber_agent.config import parse_arguments
 from plumber_agent.identity import AgentIdentity
+from plumber_agent.settings import plugin_table
 from plumber_core.errors import AgentCopied, AgentRefused, LinkBusy, MissingExtra, PlumberError, StartupError
 from plumber_core.locales import preferred_language, translate
 from plumber_core.model.limits import AGENT_SLOTS
@@ -71,6 +72,7 @@ def _print_unit(options: Namespace) -> int:
 def _unit_options(options: Namespace) -> list[str]:
     """Return what else was asked for on the command line or in the environment, which a service does not see."""
     found = ["--state-dir", str(options.state_dir.absolute())] if options.state_dir else []
+    found += ["--settings", str(options.settings.absolute())] if options.settings else []
     if options.slots != AGENT_SLOTS:
         found += ["--slots", str(options.slots)]
     found += [part for key, value in options.label for part in ("--label", f"{key}={value}")]
@@ -112,6 +114,7 @@ async def _run(options: Namespace) -> None:
     from plumber_core.runner.supervision import SupervisorClient
 
     identity = AgentIdentity.read(options.config)
+    plugins = plugin_table(options.settings, options.config)
     addresses = ServerAddress.parse_all(identity.server_addr)
     servers = ", ".join(map(str, addresses))
     folder = (options.state_dir or identity.state_dir()).absolute()
@@ -124,7 +127,8 @@ async def _run(options: Namespace) -> None:
         workdir=_workdir(options.workdir),
         slots=options.slots,
         facts=collect_facts(addresses[0].host) | dict(options.label),
-        describe=describe_executors,
+        plugins=plugins,
+        describe=functools.partial(describe_executors, plugins),
         room=Room(folder),
         load=measure_load,
     )

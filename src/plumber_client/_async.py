@@ -57,6 +57,7 @@ class AsyncClient:
         self.groups = nouns.Groups(self.call)
         self.executors = nouns.Executors(self.call)
         self.notifications = nouns.Notifications(self.call)
+        self.subscribers = nouns.Subscribers(self.call)
         self.system = nouns.System(self.call)
 
     async def __aenter__(self) -> AsyncClient:

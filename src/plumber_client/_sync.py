@@ -62,6 +62,7 @@ class Client:
         self.groups = nouns.Groups(self.call)
         self.executors = nouns.Executors(self.call)
         self.notifications = nouns.Notifications(self.call)
+        self.subscribers = nouns.Subscribers(self.call)
         self.system = nouns.System(self.call)
 
     def __enter__(self) -> Client:

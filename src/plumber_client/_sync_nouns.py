@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 from typing import Any, Literal, Protocol, TypeVar
 
-from plumber_core.model.notice_views import ChannelView, DeliveryState, DeliveryView, PluginView
+from plumber_core.model.notice_views import ChannelView, DeliveryState, DeliveryView, PluginView, SubscriberView
 from plumber_core.model.overviews import (
     ExecutionMatrix,
     ExecutorView,
@@ -575,6 +575,36 @@ class Notifications:
         Raises: NotFound, Conflict (it was delivered).
         """
         return self._call("notification.retry", DeliveryView, {"id": id})
+
+
+class Subscribers:
+    """Who hears what happened, and how far he has come."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def list(self) -> builtins.list[SubscriberView]:
+        """Return the event subscribers with their places in the event log; of one that is stuck also where and why.
+
+        Without a ``plugin`` it is not loaded here, and its place is kept.
+        """
+        return self._call("subscriber.list", builtins.list[SubscriberView], {})
+
+    def retry(self, *, name: str) -> SubscriberView:
+        """Ask a stuck subscriber again now, instead of when its waiting time is over.
+
+        Raises: NotFound, Conflict (it is not stuck).
+        """
+        return self._call("subscriber.retry", SubscriberView, {"name": name})
+
+    def skip(self, *, name: str, event: str, reason: str) -> SubscriberView:
+        """Have a stuck subscriber go on behind the event that it cannot take, which it will never hear.
+
+        ``event`` is that event's id, so that nobody skips another one.
+
+        Raises: NotFound, Conflict (it is not stuck, or at another event), InvalidRequest (no reason).
+        """
+        return self._call("subscriber.skip", SubscriberView, {"name": name, "event": event, "reason": reason})
 
 
 class System:

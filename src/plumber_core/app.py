@@ -35,6 +35,7 @@ from plumber_core.model.states import TERMINAL_EXECUTION_STATES
 from plumber_core.model.task import Task
 from plumber_core.model.views import Event, ExecutionDetail, LogGrowth, LogSlice, Principal
 from plumber_core.plugins.registry import PluginRegistry
+from plumber_core.plugins.settings import with_whole_path
 from plumber_core.protocol.messages import Goodbye
 from plumber_core.protocol.peer import Peer
 from plumber_core.storage.database import connect
@@ -173,7 +174,8 @@ class Plumber:
         from plumber_core.local import LocalAgent
 
         database = getattr(self._store.database, "path", None)
-        agent = LocalAgent(self, self._state_dir or (Path(f"{database}.agent") if database else None))
+        state_dir = self._state_dir or (Path(f"{database}.agent") if database else None)
+        agent = LocalAgent(self, state_dir, with_whole_path(self._plugin_table, Path.cwd()))
         await self._stack.enter_async_context(agent)
 
     # ---- the control plane, as the system
@@ -213,6 +215,10 @@ class Plumber:
     @property
     def notifications(self) -> nouns.Notifications:
         return self._bound().notifications
+
+    @property
+    def subscribers(self) -> nouns.Subscribers:
+        return self._bound().subscribers
 
     @property
     def system(self) -> nouns.System:

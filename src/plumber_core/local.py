@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import tempfile
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from plumber_core.control.nouns import Agents
 from plumber_core.errors import NotFound, StartupError
@@ -38,10 +40,12 @@ class LocalAgent:
         plumber: the open control plane.
         state_dir: its journal, kept so that commands outlive this process; None is a temporary one, and leaving
             the context then ends what runs.
+        plugins: the ``[plugins]`` table, which holds for executors too.
     """
 
-    def __init__(self, plumber: Host, state_dir: Path | None) -> None:
+    def __init__(self, plumber: Host, state_dir: Path | None, plugins: Mapping[str, Any]) -> None:
         self._plumber = plumber
+        self._plugins = plugins
         self._state_dir = state_dir
         self._stack = AsyncExitStack()
         self._loop: AgentLoop | None = None
@@ -64,7 +68,8 @@ class LocalAgent:
             SessionChain(folder),
             workdir=Path.cwd(),
             facts=collect_facts(),
-            describe=describe_executors,
+            plugins=self._plugins,
+            describe=functools.partial(describe_executors, self._plugins),
             room=Room(folder),
             load=measure_load,
         )

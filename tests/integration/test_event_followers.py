@@ -12,8 +12,9 @@ import pytest
 
 from plumber_core.app import Plumber
 from plumber_core.engine import followers
-from plumber_core.errors import PluginBroken, StartupError
+from plumber_core.errors import Conflict, InvalidRequest, NotFound, PluginBroken, StartupError
 from plumber_core.model.limits import Patience
+from plumber_core.model.notice_views import SubscriberView
 from support.waiting import wait_until
 
 SUBSCRIBER = '''
@@ -101,6 +102,56 @@ async def test_one_that_cannot_take_an_event_is_asked_again_is_shown_and_holds_n
         await wait_until(lambda: _is_well(plumber, "bad-one"))
 
 
+async def test_one_that_is_stuck_is_asked_again_at_once_or_goes_on_behind_the_event(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followers, "RETRY_FIRST", 300.0)
+    subscriber(tmp_path, "bad-one", kinds={"agent.created"})
+    (tmp_path / "bad-one.trouble").write_text("b")
+    async with listening(database_url, tmp_path) as plumber:
+        with pytest.raises(Conflict, match="bad-one is not stuck"):
+            await plumber.subscribers.retry(name="bad-one")
+        with pytest.raises(NotFound):
+            await plumber.subscribers.skip(name="bad-noe", event="0.1", reason="r")
+        await make(plumber, "a", "b", "c")
+        stuck = await wait_until(lambda: _stuck(plumber, "bad-one"))
+        assert (stuck.waiting, stuck.error, stuck.kinds) == (2, "OSError: no ink", ["agent.created"])
+        assert stuck.stuck_at is not None and stuck.stuck_at.data["name"] == "b"
+
+        (tmp_path / "bad-one.trouble").write_text("c")
+        assert (await plumber.subscribers.retry(name="bad-one")).failing_since is None
+        await wait_until(lambda: heard(tmp_path, "bad-one") == ["a", "b"])
+
+        again = await wait_until(lambda: _stuck(plumber, "bad-one"))
+        with pytest.raises(Conflict, match="another event"):
+            await plumber.subscribers.skip(name="bad-one", event=stuck.stuck_at.id, reason="broken for good")
+        assert again.stuck_at is not None
+        with pytest.raises(InvalidRequest, match="reason"):
+            await plumber.subscribers.skip(name="bad-one", event=again.stuck_at.id, reason=" ")
+        await plumber.subscribers.skip(name="bad-one", event=again.stuck_at.id, reason="broken for good")
+        await make(plumber, "d")
+        await wait_until(lambda: heard(tmp_path, "bad-one") == ["a", "b", "d"])
+        told = {row.kind: row.data for row in await plumber._engine.store.events_after("0.0", None, 100)}
+        assert told["subscriber.retried"]["by"] == "system"
+        assert told["subscriber.skipped"] == {
+            "name": "bad-one",
+            "event": again.stuck_at.id,
+            "kind": "agent.created",
+            "by": "system",
+            "reason": "broken for good",
+        }
+
+
+async def test_the_place_of_a_subscriber_that_is_gone_is_kept_and_shown(sqlite_url: str, tmp_path: Path) -> None:
+    subscriber(tmp_path, "one")
+    async with listening(sqlite_url, tmp_path) as plumber:
+        await make(plumber, "a")
+        await wait_until(lambda: heard(tmp_path, "one")[-1:] == ["a"])
+    async with Plumber(sqlite_url, local_agent=False) as plumber:
+        shown = {one.name: one for one in await plumber.subscribers.list()}
+        assert shown["one"].plugin == "" and shown["one"].place
+
+
 async def test_a_second_server_takes_over_what_the_first_did_not_hear(postgres_url: str, tmp_path: Path) -> None:
     subscriber(tmp_path, "one", kinds={"agent.created"})
     async with listening(postgres_url, tmp_path) as first:
@@ -140,3 +191,8 @@ async def _failing(plumber: Plumber, name: str, times: int) -> dict[str, Any] | 
 
 async def _is_well(plumber: Plumber, name: str) -> bool:
     return not (await _objects(plumber))[name]["failing"]
+
+
+async def _stuck(plumber: Plumber, name: str) -> SubscriberView | None:
+    shown = {one.name: one for one in await plumber.subscribers.list()}
+    return shown[name] if shown[name].failing_since else None

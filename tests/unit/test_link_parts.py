@@ -150,7 +150,7 @@ def test_folder_limits_and_input() -> None:
 def test_other_executors_run_in_the_host_with_their_parameters_on_standard_input() -> None:
     command = command_for(uses="http", params={"url": "https://x"}, stdin="text")
     assert command.argv == (sys.executable, "-P", "-m", "plumber_core.runner.executor_host", "http")
-    assert json.loads(command.stdin or b"") == {"params": {"url": "https://x"}, "stdin": "text"}
+    assert json.loads(command.stdin or b"") == {"params": {"url": "https://x"}, "stdin": "text", "plugins": {}}
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ async def test_scope_raises_the_first_failure_and_leaves_nothing_running() -> No
 
 
 async def test_the_executor_host_says_what_can_be_run_here() -> None:
-    found = {executor.kind: executor for executor in await describe_executors()}
+    found = {executor.kind: executor for executor in await describe_executors({})}
     assert "shell" in found
     assert found["shell"].schema["type"] == "object"
 

@@ -87,6 +87,14 @@ GROUPS: dict[str, tuple[str, Verbs]] = {
             ("retry", N_("Try a notification again now, also one that was given up.")),
         ),
     ),
+    "subscriber": (
+        N_("Event subscribers: plugins that hear what happened."),
+        (
+            ("list", N_("List event subscribers, how much waits for each, and where one is stuck.")),
+            ("retry", N_("Ask a stuck subscriber again now.")),
+            ("skip", N_("Have a stuck subscriber go on behind the event that it cannot take.")),
+        ),
+    ),
     "token": (
         N_("API tokens for programs."),
         (
@@ -102,6 +110,7 @@ MODULES = {
     "agent": "agents",
     "group": "groups",
     "notification": "notifications",
+    "subscriber": "subscribers",
     "token": "tokens",
 }
 

@@ -14,6 +14,7 @@ from plumber_core.control.fleet import Executors as Executors
 from plumber_core.control.fleet import Groups as Groups
 from plumber_core.control.notices import Notifications as Notifications
 from plumber_core.control.operations import operation
+from plumber_core.control.subscribers import Subscribers as Subscribers
 from plumber_core.model.notice_views import PluginView
 from plumber_core.model.overviews import (
     ExecutionMatrix,

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 PAGE = 200
 BREATH = 0.25
 """Seconds in which commits are gathered: a busy server is asked four times a second, an idle one by the sweep."""
+RETRIED, SKIPPED = "subscriber.retried", "subscriber.skipped"
+"""What somebody has done about one that was stuck, as events."""
 PATIENCE = 60.0
 """Seconds after which whoever handles an event counts as hung."""
 RETRY_FIRST, RETRY_MOST = 1.0, 300.0
@@ -51,12 +53,32 @@ class Follower:
             while True:
                 noticed.clear()
                 if delay := await self._turn():
-                    await asyncio.sleep(delay)
+                    await self._rest(noticed, delay)
                     continue
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self.engine.patience.sweep_interval):
                         await noticed.wait()
                 await asyncio.sleep(BREATH)
+
+    async def _rest(self, noticed: asyncio.Event, delay: float) -> None:
+        """Leave a failing handler alone for so long, unless somebody asks that it be tried again, or have the event
+        skipped: both are events themselves, heard on any replica, and forget that it is stuck."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                while not await self._is_freed(noticed):
+                    pass
+            self._failures = 0
+        self._term = None
+
+    async def _is_freed(self, noticed: asyncio.Event) -> bool:
+        """Wait for news, and say whether the trouble that was noted is forgotten."""
+        await noticed.wait()
+        await asyncio.sleep(BREATH)
+        noticed.clear()
+        with contextlib.suppress(PlumberError):
+            rows = await self.engine.store.list_cursors()
+            return any(row.name == self.name and row.failing_since is None for row in rows)
+        return False
 
     async def _turn(self) -> float:
         """Take what there is while this replica leads; return for how many seconds to leave a failing handler alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from plumber_core.model.notices import DeliveryState as DeliveryState
-from plumber_core.model.views import View
+from plumber_core.model.views import Event, View
 
 
 class ChannelView(View):
@@ -34,6 +34,21 @@ class DeliveryView(View):
     created_at: datetime
     due_at: datetime | None
     ended_at: datetime | None
+
+
+class SubscriberView(View):
+    """An event subscriber. ``place`` is the newest event that is behind it, ``waiting`` how many lie ahead, counted up
+    to 200. While it is stuck ``stuck_at`` is the event that it cannot take, since ``failing_since``."""
+
+    name: str
+    plugin: str
+    kinds: list[str] | None
+    place: str
+    waiting: int
+    failures: int
+    failing_since: datetime | None
+    error: str | None
+    stuck_at: Event | None
 
 
 class PluginObjectView(View):

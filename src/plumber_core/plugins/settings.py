@@ -63,6 +63,12 @@ class PluginSettings:
         return (order.index(name) if name in order else len(order), name)
 
 
+def with_whole_path(table: Mapping[str, Any], near: Path) -> Mapping[str, Any]:
+    """Return a ``[plugins]`` table whose folder is seen from a place: executors run in folders of their own."""
+    folder = table.get("folder")
+    return {**table, "folder": str(near / folder)} if isinstance(folder, str) and folder else table
+
+
 def _table(name: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise StartupError(reason=f"[plugins] {name}: expected a table")

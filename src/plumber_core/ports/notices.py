@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from plumber_core.model import notices as n
 from plumber_core.model import records as r
@@ -28,6 +28,11 @@ class NoticeStore(Protocol):
 
     async def cursor_stuck(self, term: r.Term, name: str, error: str) -> None:
         """Note that a follower cannot take the event after its cursor; moving it on forgets that."""
+        ...
+
+    async def unstick(self, name: str, before: str, after: str, kind: str, told: dict[str, Any]) -> bool:
+        """Forget that a follower at ``before`` is stuck, move it to ``after``, and put into the event log that and why.
+        False when it is not stuck there any more."""
         ...
 
     async def list_cursors(self) -> list[n.CursorRow]: ...

@@ -11,14 +11,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from plumber_core.plugins.settings import DISABLE_VARIABLE, FOLDER_VARIABLE
 from plumber_core.protocol.messages import Assignment, StepSpec
 from plumber_core.runner.supervision import Command
 
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
 """All that a clean environment takes over from the agent."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-OF_PLUGINS = ("PLUMBER_DISABLE_PLUGINS", "PLUMBER_PLUGIN_FOLDER")
+OF_PLUGINS = (DISABLE_VARIABLE, FOLDER_VARIABLE)
 OWN_PREFIX = "PLUMBER_"
 """The agent's own settings, an enrolment token among them, never reach a command."""
 
@@ -31,6 +33,8 @@ class Surroundings:
     name: str
     workdir: Path
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    plugins: Mapping[str, Any] = field(default_factory=dict)
+    """The ``[plugins]`` table of this agent."""
 
 
 def build_command(assignment: Assignment, around: Surroundings, renewed: float = 0.0) -> Command:
@@ -45,7 +49,7 @@ def build_command(assignment: Assignment, around: Surroundings, renewed: float =
         timeout=spec.timeout,
         idle_timeout=spec.idle_timeout,
         grace=spec.grace,
-        stdin=_stdin(spec),
+        stdin=_stdin(spec, around),
         stop_after=spec.stop_after,
         renewed=renewed,
     )
@@ -71,9 +75,9 @@ def _host(spec: StepSpec) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "plumber_core.runner.executor_host", spec.uses)
 
 
-def _stdin(spec: StepSpec) -> bytes | None:
+def _stdin(spec: StepSpec, around: Surroundings) -> bytes | None:
     if spec.uses != "shell":
-        return json.dumps({"params": spec.params, "stdin": spec.stdin}).encode()
+        return json.dumps({"params": spec.params, "stdin": spec.stdin, "plugins": around.plugins}, default=str).encode()
     return None if spec.stdin is None else spec.stdin.encode("utf-8", "replace")
 
 
@@ -102,8 +106,11 @@ def _account_of(user: int) -> dict[str, str]:
 
 def _for_host(spec: StepSpec, around: Surroundings) -> dict[str, str]:
     """What is disabled or added on this agent is so where its executors run, too."""
+    if spec.uses == "shell":
+        return {}
     given = {name: around.environment[name] for name in OF_PLUGINS if around.environment.get(name)}
-    return given if spec.uses != "shell" else {}
+    # Seen from the agent's own folder: the step has another one.
+    return given | {name: str(Path(value).absolute()) for name, value in given.items() if name == FOLDER_VARIABLE}
 
 
 def _told(assignment: Assignment, around: Surroundings) -> dict[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from plumber_core.errors import AgentCopied, Unavailable
 from plumber_core.model.limits import AGENT_SLOTS
@@ -43,6 +44,7 @@ class AgentLoop:
         slots: how many commands may run at once.
         facts: what the agent says of its host.
         executors: what it can run, known from the start.
+        plugins: the ``[plugins]`` table for those executors that are plugins.
         describe: finds out what else it can run; called once, in the background.
         room: says whether the disk has room for more steps.
         workdir: where commands run that name no path.
@@ -61,6 +63,7 @@ class AgentLoop:
         facts: dict[str, str] | None = None,
         version: str = __version__,
         executors: tuple[ExecutorInfo, ...] = (SHELL,),
+        plugins: Mapping[str, Any] | None = None,
         describe: Callable[[], Awaitable[tuple[ExecutorInfo, ...]]] | None = None,
         room: Room | None = None,
         world: World = WORLD,
@@ -72,6 +75,7 @@ class AgentLoop:
         self._greeter = Greeter(chain, Profile(slots, version, facts or {}))
         self._workdir = workdir
         self._executors = executors
+        self._plugins = plugins or {}
         self._describe = describe
         self._load = load
         self._attempts = Attempts()
@@ -260,7 +264,7 @@ class AgentLoop:
             welcome, opened = await self._greeter.open(peer, bench)
 
     def _around(self, welcome: Welcome) -> Surroundings:
-        return Surroundings(welcome.agent, welcome.name, self._workdir)
+        return Surroundings(welcome.agent, welcome.name, self._workdir, plugins=self._plugins)
 
     async def _hold(self, session: Session, welcome: Welcome) -> None:
         log.info("Connected as %s (%s).", welcome.name or "?", welcome.agent or "?")

@@ -13,6 +13,7 @@ from plumber_core.engine.operations.executors import ExecutorOperations
 from plumber_core.engine.operations.groups import GroupOperations
 from plumber_core.engine.operations.notices import NotificationOperations
 from plumber_core.engine.operations.sessions import SessionOperations, SystemOperations, TokenOperations
+from plumber_core.engine.operations.subscribers import SubscriberOperations
 from plumber_core.engine.operations.tasks import TaskOperations
 from plumber_core.model.records import LogPlace
 from plumber_core.model.views import Event, LogGrowth, LogSlice, Position
@@ -56,6 +57,10 @@ class BoundPlane:
     @property
     def notifications(self) -> nouns.Notifications:
         return NotificationOperations(self._desk)
+
+    @property
+    def subscribers(self) -> nouns.Subscribers:
+        return SubscriberOperations(self._desk)
 
     @property
     def system(self) -> nouns.System:

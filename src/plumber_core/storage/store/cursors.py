@@ -75,6 +75,20 @@ class CursorPart(StorePart):
         statement = update(t.event_cursors).where(_cursor.name == name, leads(term)).values(**values)
         await self.write("cursor_stuck", lambda connection: connection.execute(statement) and None)
 
+    async def unstick(self, name: str, before: str, after: str, kind: str, told: dict[str, Any]) -> bool:
+        xid, event = parse_cursor(after)
+        values = {"xid": xid, "event_id": event, "moved_at": now(), **_WELL}
+        stuck = and_(_at(name, before), _cursor.failing_since.is_not(None))
+        moved = update(t.event_cursors).where(stuck).values(**values)
+
+        def work(connection: Connection) -> bool:
+            if connection.execute(moved).rowcount != 1:
+                return False
+            insert_event(connection, kind, None, None, told)
+            return True
+
+        return await self.write("unstick", work)
+
     async def list_cursors(self) -> list[n.CursorRow]:
         query = select(t.event_cursors).order_by(_cursor.name)
         rows = await self.look(lambda connection: connection.execute(query).all())

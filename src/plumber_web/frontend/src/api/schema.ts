@@ -928,6 +928,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/subscriber.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return the event subscribers with their places in the event log; of one that is stuck also where and why.
+         * @description Return the event subscribers with their places in the event log; of one that is stuck also where and why.
+         *
+         *     Without a ``plugin`` it is not loaded here, and its place is kept.
+         */
+        post: operations["subscriber.list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/subscriber.retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a stuck subscriber again now, instead of when its waiting time is over.
+         * @description Ask a stuck subscriber again now, instead of when its waiting time is over.
+         *
+         *     Raises: NotFound, Conflict (it is not stuck).
+         */
+        post: operations["subscriber.retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/subscriber.skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a stuck subscriber go on behind the event that it cannot take, which it will never hear.
+         * @description Have a stuck subscriber go on behind the event that it cannot take, which it will never hear.
+         *
+         *     ``event`` is that event's id, so that nobody skips another one.
+         *
+         *     Raises: NotFound, Conflict (it is not stuck, or at another event), InvalidRequest (no reason).
+         */
+        post: operations["subscriber.skip"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/system.info": {
         parameters: {
             query?: never;
@@ -1701,6 +1769,38 @@ export interface components {
             expires_at: string;
             /** Token */
             token: string;
+        };
+        /**
+         * Event
+         * @description One line of the append-only event log. ``id`` is opaque and ordered: send it back to resume.
+         */
+        Event: {
+            /**
+             * Agent
+             * @default null
+             */
+            agent: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Data
+             * @default {}
+             */
+            data: {
+                [key: string]: unknown;
+            };
+            /**
+             * Execution
+             * @default null
+             */
+            execution: string | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
         };
         /** ExecutionCancelIn */
         ExecutionCancelIn: {
@@ -3257,6 +3357,46 @@ export interface components {
             step: string;
             /** Task */
             task: string;
+        };
+        /** SubscriberListIn */
+        SubscriberListIn: Record<string, never>;
+        /** SubscriberRetryIn */
+        SubscriberRetryIn: {
+            /** Name */
+            name: string;
+        };
+        /** SubscriberSkipIn */
+        SubscriberSkipIn: {
+            /** Event */
+            event: string;
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * SubscriberView
+         * @description An event subscriber. ``place`` is the newest event that is behind it, ``waiting`` how many lie ahead, counted up
+         *     to 200. While it is stuck ``stuck_at`` is the event that it cannot take, since ``failing_since``.
+         */
+        SubscriberView: {
+            /** Error */
+            error: string | null;
+            /** Failing Since */
+            failing_since: string | null;
+            /** Failures */
+            failures: number;
+            /** Kinds */
+            kinds: string[] | null;
+            /** Name */
+            name: string;
+            /** Place */
+            place: string;
+            /** Plugin */
+            plugin: string;
+            stuck_at: components["schemas"]["Event"] | null;
+            /** Waiting */
+            waiting: number;
         };
         /**
          * SystemInfo
@@ -5094,6 +5234,105 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Principal"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "subscriber.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SubscriberListIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriberView"][];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "subscriber.retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriberRetryIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriberView"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "subscriber.skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriberSkipIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriberView"];
                 };
             };
             400: components["responses"]["400"];
