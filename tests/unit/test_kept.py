@@ -26,14 +26,15 @@ def test_the_oldest_go_when_their_time_is_over() -> None:
     assert views(kept) == [view("b")]
 
 
-def test_the_oldest_go_when_all_take_too_much_disk() -> None:
+def test_the_files_of_the_oldest_go_when_all_take_too_much_disk_and_what_became_of_them_stays() -> None:
     kept = Kept()
     kept.limit = 50_000
     kept.add(1, view("void", state="void", exit=None))
     for name in "abc":
         kept.add(1, view(name, log_end=10_000))
-    assert [attempt for attempt, _ in kept.surplus(1, everything=False)] == ["void", "a"]
-    assert [found["attempt"] for found in views(kept)] == ["b", "c"]
+    assert [attempt for attempt, _ in kept.surplus(1, everything=False)] == ["a"]
+    assert [attempt for attempt, _ in kept.surplus(1, everything=False)] == []
+    assert [found["attempt"] for found in views(kept)] == ["void", "a", "b", "c"]
 
 
 def test_no_more_than_so_many_are_kept() -> None:
@@ -41,14 +42,29 @@ def test_no_more_than_so_many_are_kept() -> None:
     for number in range(MOST + 2):
         kept.add(1, view(str(number), log_end=0))
     assert [attempt for attempt, _ in kept.surplus(1, everything=False)] == ["0", "1"]
+    assert len(views(kept)) == MOST
 
 
-def test_all_go_when_the_disk_is_needed_and_files_in_use_are_told() -> None:
+def test_all_files_go_when_the_disk_is_needed_and_those_in_use_are_told() -> None:
     kept = Kept()
     kept.add(1, view("a", exit={"state": "succeeded", "orphans": 1}))
     kept.add(1, view("b", state="unknown", exit=None))
+    kept.add(1, view("void", state="void", exit=None))
     assert list(kept.surplus(1, everything=True)) == [("a", True), ("b", True)]
     assert list(kept.surplus(1, everything=True)) == []
+
+
+def test_what_has_no_files_any_more_is_still_known_and_has_none_to_give_when_it_is_too_old() -> None:
+    """A database that forgets asks again: who has no answer is taken for one that never ran it."""
+    kept = Kept()
+    kept.add(10, view("a"))
+    assert list(kept.surplus(10, everything=True)) == [("a", False)]
+    assert kept.settled_since(10) == ["a"]
+    assert kept.take("a") == view("a")
+    kept.add(10, view("b"))
+    assert list(kept.surplus(10, everything=True)) == [("b", False)]
+    assert list(kept.surplus(11 + LIFE, everything=True)) == []
+    assert views(kept) == []
 
 
 def test_only_what_was_settled_since_is_shown_and_large_notes_are_left_out() -> None:

@@ -1,6 +1,7 @@
 """What the server knows all of, kept for a while: a database may forget its last commits, and then asks again.
 
-Pure: no file, no clock. Records are kept as text, a few hundred bytes each; the logs lie where they lay.
+Pure: no file, no clock. Records are kept as text, a few hundred bytes each; the logs lie where they lay, and go first:
+without its log an attempt is still known, and nobody runs it again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ _FILES = 8192
 
 
 class _Lot(NamedTuple):
+    """``size`` is what its files take, 0 when it has none any more."""
+
     at: int
     size: int
     shared: bool
@@ -61,13 +64,21 @@ class Kept:
         return {attempt: json.loads(lot.text) for attempt, lot in self._lots.items()}
 
     def surplus(self, now: int, *, everything: bool) -> Iterator[tuple[str, bool]]:
-        """Let go of what is too old or too much, or of everything; yield each attempt and whether its files may
-        still be in use."""
-        while self._lots and (everything or self._too_much(now)):
-            attempt, lot = next(iter(self._lots.items()))
-            self.take(attempt)
-            yield attempt, lot.shared
+        """Yield each attempt whose files have to go, of ``everything`` or of the oldest, and whether they may still be
+        in use. What became of an attempt stays known until it is too old or one of too many."""
+        yield from self._outlived(now)
+        limit = 0 if everything else self.limit
+        for attempt, lot in list(self._lots.items()) if self._bytes > limit else ():
+            if lot.size and self._bytes > limit:
+                self._lots[attempt] = lot._replace(size=0)
+                self._bytes -= lot.size
+                yield attempt, lot.shared
 
-    def _too_much(self, now: int) -> bool:
-        oldest = next(iter(self._lots.values()))
-        return now - oldest.at > LIFE or len(self._lots) > MOST or self._bytes > self.limit
+    def _outlived(self, now: int) -> Iterator[tuple[str, bool]]:
+        while self._lots:
+            attempt, lot = next(iter(self._lots.items()))
+            if now - lot.at <= LIFE and len(self._lots) <= MOST:
+                return
+            self.take(attempt)
+            if lot.size:
+                yield attempt, lot.shared

@@ -22,8 +22,11 @@ def outcome_of(tracked: Tracked, boot_id: str, output_file: Path, disk: Disk = D
     The log's digests stay empty when some of its bytes had been given back before this process could read them:
     the server has those bytes, and an agent that did not see them vouches for nothing. Nor does one whose machine has
     been started again since: what its disk holds may be another thing than what it was told to.
+
+    Values that were written and are not there any more, after a loss of power or because a full disk needed the room,
+    are missed: nothing succeeds without them.
     """
-    written = tracked.exit.output if tracked.exit is not None and tracked.boot_id != boot_id else 0
+    written = tracked.exit.output if tracked.exit is not None else 0
     return _with_outputs(_with_log(_ending(tracked, boot_id), tracked, boot_id), output_file, written, disk)
 
 

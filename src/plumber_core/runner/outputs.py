@@ -22,7 +22,7 @@ class BadOutput(ValueError):
 def read_outputs(path: Path, disk: Disk = DISK, *, written: int = 0) -> dict[str, str]:
     """Return the values in an output file; a missing file has none.
 
-    ``written`` are bytes that were in it before the machine was started again: what never reached the disk is missed.
+    ``written`` are bytes that were in it when the command ended: what is not there any more is missed.
 
     The file holds ``key=value`` lines (``key<<END`` opens a value of several lines, up to a line ``END``) or one
     JSON object. A later value of a key replaces an earlier one.
@@ -37,9 +37,7 @@ def read_outputs(path: Path, disk: Disk = DISK, *, written: int = 0) -> dict[str
     except OSError as error:
         raise BadOutput(f"the output file cannot be read: {error.strerror}") from error
     if len(content) < min(written, MAX_OUTPUT_VALUES):
-        raise BadOutput(
-            f"{len(content)} of {written} bytes of the output file are left since the machine was restarted"
-        )
+        raise BadOutput(f"{len(content)} of {written} bytes of the output file are left")
     return parse_outputs(content)
 
 

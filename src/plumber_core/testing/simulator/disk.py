@@ -48,6 +48,8 @@ class SimulatedDisk(Disk):
         self._open: dict[int, _File] = {}
         self._next = 100
         self.full = False
+        self.emptied: set[str] = set()
+        """Files that were let go of while it was full."""
         self.torn = 0.0
 
     def copy(self, chance: random.Random) -> SimulatedDisk:
@@ -144,6 +146,11 @@ class SimulatedDisk(Disk):
 
     def truncate(self, path: str, length: int) -> None:
         del self._find(path).data[length:]
+        self._let_go(path)
+
+    def _let_go(self, path: str) -> None:
+        if self.full:
+            self.emptied.add(path)
 
     def ftruncate(self, fd: int, length: int) -> None:
         check_alive()
@@ -166,6 +173,7 @@ class SimulatedDisk(Disk):
     def unlink(self, path: str) -> None:
         self._find(path)
         del self._names[path]
+        self._let_go(path)
 
     def make_folder(self, path: str) -> None:
         check_alive()
