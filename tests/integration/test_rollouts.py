@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from plumber_core.app import Plumber
 from plumber_core.engine.adoption import settle
-from plumber_core.engine.batches import open_due
+from plumber_core.engine.batches import open_all, open_due
 from plumber_core.errors import Conflict, NotFound
 from plumber_core.model.task import Step
 from plumber_core.storage import tables as t
@@ -144,6 +144,9 @@ async def test_the_next_batch_waits_for_its_pause(plumber: Plumber) -> None:
     assert agents[1].idle
     await let_pauses_end(plumber)
     await due(plumber)
+    # A server that found the same stage due, and comes to it later: seed 526 had the execution end here.
+    await open_all(plumber._engine, [(execution, 1)])
+    assert (await show(plumber, execution)).state == "running"
     await agents[1].work("succeeded")
     detail = await show(plumber, execution)
     assert (detail.state, detail.rollouts[0].waiting) == ("succeeded", None)

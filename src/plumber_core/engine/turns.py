@@ -35,13 +35,13 @@ async def take_turns_soon(engine: Engine, execution: str) -> None:
 
 
 async def take_turns(engine: Engine, execution: str) -> None:
-    """Let everything begin whose turn has come. Any replica may do it, and twice.
+    """Let everything begin whose turn has come: in a plan without parts nothing has. Any replica may do it, and twice.
 
     Raises: NotFound, Unavailable.
     """
     for _ in range(TRIES):
         memory = await engine.executions.get(execution, fresh=True)
-        if not memory.running:
+        if not memory.running or not memory.plan.parts:
             return
         turn, again = await _turn(engine, memory)
         if not await engine.store.take_turn(turn):
