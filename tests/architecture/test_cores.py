@@ -30,6 +30,7 @@ _ADAPTERS = {
     "runner/processes.py",
     "runner/proctree.py",
     "runner/reactor.py",
+    "runner/secret_values.py",
     "runner/step_run.py",
     "runner/supervisor_main.py",
     "runner/world.py",

@@ -37,7 +37,7 @@ def test_it_is_a_schema_with_exactly_the_keys_that_work() -> None:
         *("timeout", "queue_timeout", "offline", "notify", "always", "concurrency", "locks"),
     }
     assert set(definitions["Step"]["properties"]) == {
-        *("name", "run", "uses", "with", "on", "allow_empty", "path", "env", "shell"),
+        *("name", "run", "uses", "with", "on", "allow_empty", "path", "env", "shell", "secrets"),
         *("timeout", "idle_timeout", "grace", "stdin", "on_failure", "when", "needs", "locks"),
         *("retry", "idempotent", "on_disconnect", "stop_after", "lost_after", "steps", "rollout"),
     }

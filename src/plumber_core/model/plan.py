@@ -94,6 +94,8 @@ class PlanStep:
     lost_after: float | Literal["never"] | None = None
     """None for ``limits.LOST_AFTER``."""
     locks: tuple[PlanLock, ...] = ()
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Environment variable -> reference."""
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:

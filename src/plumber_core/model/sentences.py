@@ -87,6 +87,8 @@ RULES: Mapping[str, LiteralString] = {
     "stop_after_missing": "on_disconnect: stop_after does not say after how long: give the step stop_after.",
     "stop_after_unused": "stop_after contradicts on_disconnect: continue: remove one of them.",
     "exit_codes_unused": "exit_codes belong to failures: retry.on does not name failed.",
+    "bad_secret": "{name} names no secret: write SCHEME:NAME or SCHEME:NAME#KEY, such as file:db-password.",
+    "secret_and_variable": "{name} is both a secret and in env: keep one.",
     "bad_variable_name": "{name} cannot be the name of an environment variable: letters, digits and _ only, no "
     "digit in front.",
     "reserved_variable": "{name} is set by Plumber: choose another name.",
@@ -113,6 +115,9 @@ EXPRESSIONS: Mapping[str, LiteralString] = {
     "bad_expression": "The expression cannot be understood: {reason}.",
     "expression_too_large": "The expression is too large: at most {limit} {unit}.",
     "unknown_variable": "Expressions know params, steps and agent, not {name}.",
+    "unknown_secret": "The step has no secret {name}: give it one in secrets.",
+    "secret_not_alone": "A secret is filled in on the host, and nothing else can be done with it here: write "
+    "${{ secrets.NAME }} alone, with text around it if need be.",
     "unknown_function": "There is no function {name}.",
     "unknown_parameter": "The task has no parameter {name}.",
     "unknown_step": "The task has no step {name}.",

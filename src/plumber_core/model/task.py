@@ -155,6 +155,8 @@ class Action(_Written):
     on: Target | None = None
     path: Value | None = None
     env: Variables = Field(default_factory=dict)
+    secrets: dict[str, Text] = Field(default_factory=dict)
+    """Environment variable -> reference of the secret that its value is, fetched where the step runs."""
     shell: Text | None = None
     """The command line of another interpreter; the command is added after ``-c``."""
     timeout: Duration | None = None

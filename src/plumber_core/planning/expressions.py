@@ -22,7 +22,7 @@ MAX_LENGTH = 1000
 MAX_LOOPS = 1
 """A loop in a loop over long lists would keep a server busy."""
 OPENING = "${{"
-ROOTS = frozenset({"params", "steps", "agent"})
+ROOTS = frozenset({"params", "steps", "agent", "secrets"})
 _LOOPS = frozenset({"map", "filter", "all", "exists", "exists_one"})
 _ON_VALUES = frozenset({"size", "contains", "startsWith", "endsWith", "matches"})
 _CONVERSIONS = frozenset({"string", "int", "uint", "double", "bytes", "type", "dyn", "timestamp", "duration"})

@@ -33,7 +33,7 @@ OF_MAIN = frozenset({"steps", "rollout", "needs"})
 """What a step that always runs cannot have: nothing may end it but its own end."""
 ALWAYS_KEYS = tuple(key for key in STEP_KEYS if key not in OF_MAIN)
 TASK_LATER = frozenset({"schedule"})
-STEP_LATER = frozenset({"run_as", "outputs", "secrets", "limits", "matrix"})
+STEP_LATER = frozenset({"run_as", "outputs", "limits", "matrix"})
 TYPES_LATER = frozenset({"secret", "file", "json", "date", "time", "duration", "agent", "agents"})
 TEXT_KEYS = frozenset({"name", "description", "run", "uses", "path", "shell", "stdin", "when"})
 """Where a number or a switch that stands without quotes is read as the text that was written."""

@@ -124,6 +124,7 @@ class Laying:
             params=params,
             path=path or None,
             env=env,
+            secrets=action.secrets,
             timeout=action.timeout,
             idle_timeout=action.idle_timeout,
             grace=action.grace,

@@ -10,7 +10,8 @@ from plumber_core.errors import InvalidRequest
 from plumber_core.model.names import is_text
 from plumber_core.model.plan import Plan, PlanStep
 from plumber_core.planning.expressions import EvaluationError
-from plumber_core.planning.templates import as_text, expressions_in, render, render_text, texts_in
+from plumber_core.planning.hidden import render_hidden
+from plumber_core.planning.templates import as_text, expressions_in, render_text, texts_in
 from plumber_core.protocol.messages import StepSpec
 from plumber_core.reasons import because
 
@@ -27,9 +28,9 @@ def render_step(plan: Plan, step: int, host: str, execution: str, outputs: Outpu
     Raises: InvalidRequest, whose field names the step, when an expression has no value here.
     """
     planned = plan.steps[step]
-    path, env, params = planned.path, planned.env, planned.params
+    path, env, params, hidden = planned.path, planned.env, planned.params, list[Any]()
     if plan.clean_environment and any(texts_in(_templates(planned))):
-        path, env, params = _render(plan, planned, host, outputs)
+        path, env, params, hidden = _render(plan, planned, host, outputs)
     return StepSpec(
         execution=execution,
         task=plan.task,
@@ -45,6 +46,7 @@ def render_step(plan: Plan, step: int, host: str, execution: str, outputs: Outpu
         stdin=planned.stdin,
         clean_environment=plan.clean_environment,
         stop_after=planned.stop_after,
+        secrets={"env": planned.secrets, "with": hidden} if planned.secrets else None,
     )
 
 
@@ -69,12 +71,12 @@ def _templates(step: PlanStep) -> tuple[Any, ...]:
 
 def _render(
     plan: Plan, step: PlanStep, host: str, outputs: Outputs
-) -> tuple[str | None, dict[str, str], dict[str, Any]]:
+) -> tuple[str | None, dict[str, str], dict[str, Any], list[Any]]:
     variables = variables_at(plan, step, host, outputs)
     try:
         path = None if step.path is None else render_text(step.path, variables)
         env = {name: render_text(value, variables) for name, value in step.env.items()}
-        params = step.params if step.uses == "shell" else render(step.params, variables)
+        params, hidden = (step.params, []) if step.uses == "shell" else render_hidden(step.params, variables)
     except EvaluationError as error:
         read = {pair for expression in expressions_in(_templates(step)) for pair in expression.outputs}
         reason = explain(error, read, plan, host, outputs)
@@ -82,7 +84,7 @@ def _render(
     for text in (path or "", *env.values()):
         if not is_text(text):
             raise InvalidRequest(field=f"steps.{step.name}", reason=because("nul"), step=step.name)
-    return path, env, params
+    return path, env, params, hidden
 
 
 def variables_at(plan: Plan, step: PlanStep, host: str, outputs: Outputs) -> dict[str, Any]:

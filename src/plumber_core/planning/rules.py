@@ -16,6 +16,7 @@ from plumber_core.planning.problems import Report
 from plumber_core.planning.rules_locks import check_locks
 from plumber_core.planning.rules_needs import check_needs
 from plumber_core.planning.rules_retries import check_retries
+from plumber_core.planning.rules_secrets import check_secrets
 from plumber_core.planning.targets import named
 from plumber_core.planning.templates import parse_template
 from plumber_core.reasons import because
@@ -54,6 +55,8 @@ def _check_step(place: Place, task_target: Any, report: Report) -> None:
     step, path = place.step, place.path
     _check_command(place, report)
     check_variables(step.get("env"), (*path, "env"), report)
+    check_variables(step.get("secrets"), (*path, "secrets"), report)
+    check_secrets(step, path, report)
     check_target(step.get("on"), (*path, "on"), report)
     if place.kind != "block":
         check_retries(step, path, report)

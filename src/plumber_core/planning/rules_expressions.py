@@ -12,6 +12,7 @@ from plumber_core.planning.document import Path
 from plumber_core.planning.expressions import OPENING, Expression, ExpressionError
 from plumber_core.planning.problems import Report, nearest
 from plumber_core.planning.rules_needs import ancestors
+from plumber_core.planning.rules_secrets import check_reference
 from plumber_core.planning.templates import expressions_in
 
 _ENDING = ("step", "inner", "always")
@@ -52,12 +53,13 @@ class _Checker:
 
     def _step(self, index: int, place: Place) -> None:
         path, step = place.path, place.step
-        for key in ("env", "path", "with"):
+        for key in ("env", "path"):
             self._allow((*path, key), step.get(key), ("params", "agent", "steps"), index)
+        self._allow((*path, "with"), step.get("with"), ("params", "agent", "steps", "secrets"), index)
         for key in ("on", "locks"):
             self._allow((*path, key), step.get(key), ("params",))
         self._condition(path, step.get("when"), index)
-        self._refuse(path, step, ("name", "uses", "shell", "stdin", "needs"))
+        self._refuse(path, step, ("name", "uses", "shell", "stdin", "needs", "secrets"))
         self._refuse((*path, "rollout"), place.rollout or {}, ("batches", "max_failures", "pause", "order"))
         self._command((*path, "run"), step.get("run"))
         parameters = step.get("with")
@@ -104,6 +106,8 @@ class _Checker:
     def _references(self, path: Path, expression: Expression, roots: tuple[str, ...], step: int | None) -> None:
         for root in sorted(expression.roots - set(roots)):
             self._report.add("not_here", path, expected=" and ".join(roots), name=root)
+        if step is not None and "secrets" in roots:
+            check_reference(self._places[step].step, path, expression, self._report)
         for name in sorted(expression.params - self._params.keys()):
             self._report.add("unknown_parameter", path, nearest=nearest(name, self._params), name=name)
         for name in sorted(expression.steps) if step is not None else ():

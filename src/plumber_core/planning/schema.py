@@ -49,6 +49,7 @@ _STEP_TEXT = {
     "allow_empty": "when its target matches no agent, it is left out instead of refusing the run",
     "path": "folder in which the command starts",
     "env": "environment variables; they win over the task's and over parameters",
+    "secrets": "environment variables whose values are fetched on the host: SCHEME:NAME, such as file:db-password",
     "shell": "the command line of another interpreter; -c and the command follow it",
     "stdin": "what the command reads; empty unless given",
     "when": "a condition, true or false on each host, in CEL; success(), failed() and always() tell how it went so far",
@@ -146,6 +147,7 @@ def _action(model: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     action["oneOf"] = [{"required": ["run"]}, {"required": ["uses"]}]
     action["dependentRequired"] = {"with": ["uses"], "shell": ["run"]}
     action["properties"]["env"] = _variables(action["properties"]["env"])
+    action["properties"]["secrets"] |= {"propertyNames": {"pattern": _VARIABLE}}
     return action
 
 

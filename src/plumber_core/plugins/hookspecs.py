@@ -82,8 +82,8 @@ def register_secret_providers(ctx: PluginContext) -> Iterable[SecretProvider]:
     :param ctx: the plugin's settings and the version of Plumber.
     :return: secret providers; each ``scheme`` belongs to one plugin.
     Order: does not matter; references name the scheme.
-    When: as the application opens.
-    Runs in: where the step needs the secret.
+    When: for each step that has secrets, before it begins.
+    Runs in: executor host.
     """
 
 

@@ -46,7 +46,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PluginRegistry:
-    """What the control plane uses of its plugins. Executors are listed, but opened where a step runs only."""
+    """What the control plane uses of its plugins. Executors and secret providers are listed, but opened only where a
+    step runs."""
 
     manager: PluginManager
     executors: Mapping[str, Executor[Any]]
@@ -93,7 +94,7 @@ class PluginRegistry:
                 authenticators=tuple((await _opened(stack, manager.authenticators())).values()),
                 authorisers=tuple((await _opened(stack, manager.authorisers())).values()),
                 notifiers=await _opened(stack, manager.notifiers()),
-                secret_providers=await _opened(stack, manager.secret_providers()),
+                secret_providers={entry.name: entry.item for entry in manager.secret_providers()},
                 subscribers=tuple((await _opened(stack, manager.event_subscribers())).values()),
                 panels=tuple(entry.item for entry in manager.web_panels()),
             )

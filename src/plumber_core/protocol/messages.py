@@ -44,6 +44,8 @@ class StepSpec:
     stdin: str | None = None
     clean_environment: bool = True
     stop_after: float | None = None
+    secrets: dict[str, Any] | None = None
+    """``env``: variable -> reference; ``with``: where in ``params`` which of them stand, ``[path, parts]`` each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from plumber_core.crash import crash_point
 from plumber_core.errors import PlumberError, SpoolUnwritable, Unavailable
 from plumber_core.protocol.messages import DISK_PRESSURE, Ask, Assignment, Cancel, NeverRan, Report, Start
 from plumber_core.runner.acceptance import Acceptance
-from plumber_core.runner.attempts import STOP_AFTER, LastWord, Tracked
+from plumber_core.runner.attempts import MASKED, STOP_AFTER, LastWord, Tracked
 from plumber_core.runner.commands import Surroundings, build_command
 from plumber_core.runner.kept import LIFE
 from plumber_core.runner.outcomes import FORGOTTEN
@@ -153,6 +153,8 @@ class Assignments:
         meta: dict[str, Any] = {"execution": spec.execution, "task": spec.task, "step": spec.step}
         if spec.stop_after is not None:
             meta[STOP_AFTER] = spec.stop_after
+        if spec.secrets:
+            meta[MASKED] = tracked.masked = True
         return line.supervisor.spawn(attempt, command, permit_until=until, meta=meta)
 
     async def _spawned(self, attempt: str, asking: Awaitable[str]) -> None:

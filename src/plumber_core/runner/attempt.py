@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from plumber_core.runner.hiding import Hiding
 from plumber_core.runner.spool import LogFile
 
 DRAIN = 2.0
@@ -51,6 +52,7 @@ class Running:
         self.output = 0
         self.stop_after: float | None = command.get("stop_after")
         self.renewed: float = command.get("renewed", 0.0)
+        self.hiding: Hiding | None = None
 
     def begin(self, pid: int, started: float, oom_kills: int = 0) -> None:
         """Note that the command runs; ``oom_kills`` is what the kernel had counted before."""

@@ -11,7 +11,7 @@ from plumber_core.protocol.digest import LogDigest
 from plumber_core.protocol.messages import Held, HeldState, Outcome
 from plumber_core.runner.supervision import Exited, ExitInfo, Grew, Record, Started
 
-STOP_AFTER = "stop_after"
+STOP_AFTER, MASKED = "stop_after", "masked"
 """Kept with an attempt's record, so that the next link knows that renewals count for it."""
 REMEMBERED = 4096
 """Attempts told to the end whose outcome is still known by heart, should the server ask late."""
@@ -33,6 +33,8 @@ class Tracked:
     settled: bool = False
     about: dict[str, str] = field(default_factory=dict)
     stop_after: float | None = None
+    masked: bool = False
+    """It has secrets, which only the end of its supervised life takes out of what it hands on."""
     digest: LogDigest = field(default_factory=LogDigest)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,6 +54,7 @@ class Tracked:
             return
         self.state, self.boot_id, self.exit = record.state, record.boot_id, record.exit
         self.log_end = max(self.log_end, record.log_end)
+        self.masked = bool(record.meta.get(MASKED, self.masked))
         self.about = {key: record.meta[key] for key in ("task", "step") if key in record.meta}
         self.changed.set()
 

@@ -21,6 +21,8 @@ INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR")
 """All that a clean environment takes over from the agent."""
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OF_PLUGINS = (DISABLE_VARIABLE, FOLDER_VARIABLE)
+OF_PROVIDERS = "CREDENTIALS_DIRECTORY"
+"""Where systemd puts an agent's credentials: for the executor host, which takes it away from the command."""
 OWN_PREFIX = "PLUMBER_"
 """The agent's own settings, an enrolment token among them, never reach a command."""
 
@@ -43,7 +45,7 @@ def build_command(assignment: Assignment, around: Surroundings, renewed: float =
     given = {name: str(value) for name, value in spec.env.items()}
     environment = _inherited(spec, around.environment) | given | _told(assignment, around) | _for_host(spec, around)
     return Command(
-        argv=_shell(spec) if spec.uses == "shell" else _host(spec),
+        argv=_host(spec) if _is_hosted(spec) else _shell(spec),
         env=environment,
         path=str(around.workdir / spec.path) if spec.path else str(around.workdir),
         timeout=spec.timeout,
@@ -52,7 +54,13 @@ def build_command(assignment: Assignment, around: Surroundings, renewed: float =
         stdin=_stdin(spec, around),
         stop_after=spec.stop_after,
         renewed=renewed,
+        masked=bool(spec.secrets),
     )
+
+
+def _is_hosted(spec: StepSpec) -> bool:
+    """Whether the executor host begins it: plain commands need none, unless somebody has to fetch their secrets."""
+    return spec.uses != "shell" or bool(spec.secrets)
 
 
 def _shell(spec: StepSpec) -> tuple[str, ...]:
@@ -76,8 +84,9 @@ def _host(spec: StepSpec) -> tuple[str, ...]:
 
 
 def _stdin(spec: StepSpec, around: Surroundings) -> bytes | None:
-    if spec.uses != "shell":
-        return json.dumps({"params": spec.params, "stdin": spec.stdin, "plugins": around.plugins}, default=str).encode()
+    if _is_hosted(spec):
+        asked = {"params": spec.params, "stdin": spec.stdin, "plugins": around.plugins, "secrets": spec.secrets}
+        return json.dumps({key: value for key, value in asked.items() if value is not None}, default=str).encode()
     return None if spec.stdin is None else spec.stdin.encode("utf-8", "replace")
 
 
@@ -106,9 +115,10 @@ def _account_of(user: int) -> dict[str, str]:
 
 def _for_host(spec: StepSpec, around: Surroundings) -> dict[str, str]:
     """What is disabled or added on this agent is so where its executors run, too."""
-    if spec.uses == "shell":
+    if not _is_hosted(spec):
         return {}
-    given = {name: around.environment[name] for name in OF_PLUGINS if around.environment.get(name)}
+    names = (*OF_PLUGINS, OF_PROVIDERS) if spec.secrets else OF_PLUGINS
+    given = {name: around.environment[name] for name in names if around.environment.get(name)}
     # Seen from the agent's own folder: the step has another one.
     return given | {name: str(Path(value).absolute()) for name, value in given.items() if name == FOLDER_VARIABLE}
 

@@ -9,6 +9,7 @@ from typing import Any
 from plumber_core.crash import crash_point
 from plumber_core.protocol.frames import MAX_FRAME, STDERR, STDOUT
 from plumber_core.runner.attempt import ENDS, FOREVER, KILL_AGAIN, RETRY, Running
+from plumber_core.runner.hiding import MASKS_VARIABLE, Hiding
 from plumber_core.runner.machine import Machine
 from plumber_core.runner.proctree import MARKER
 from plumber_core.runner.reactor import Reactor
@@ -63,6 +64,8 @@ class Custody:
         log, output = f"{self._spool}/{attempt}.log", self._output(attempt)
         self.spares.take(output)
         command["env"].update({MARKER: attempt, "PLUMBER_OUTPUT": output})
+        if command.get("masked"):
+            command["env"][MASKS_VARIABLE] = "3"
         return Running(attempt, command, LogFile(log, cap, self._disk, self.spares.take))
 
     def start(self, run: Running, command: dict[str, Any]) -> None:
@@ -74,11 +77,30 @@ class Custody:
         """
         stdin = base64.b64decode(command["stdin"]) if command.get("stdin") else None
         started, oom_kills = self._clock.boottime(), self._processes.oom_kills()
-        pid, out, err = self._processes.start(command["argv"], command["env"], command.get("path"), stdin)
+        given = command["argv"], command["env"], command.get("path"), stdin
+        if command.get("masked"):
+            pid, out, err, told = self._processes.start_masked(*given)
+            run.hiding = Hiding(told, self._disk)
+        else:
+            pid, out, err = self._processes.start(*given)
         run.pipes = {out: STDOUT, err: STDERR}
         run.begin(pid, started, oom_kills)
         self.live[run.attempt] = self._by_pid[pid] = run
+        if run.hiding is not None:
+            self._reactor.add(run.hiding.fd, lambda: self._learn(run))
+            return
         for fd in run.pipes:
+            self._listen(run, fd)
+
+    def _learn(self, run: Running, *, at_last: bool = False) -> None:
+        """Hear what has to be hidden; only when all of that is known is any output read."""
+        hiding = run.hiding
+        if hiding is None or hiding.masks is not None or not (hiding.hear(self._processes, self._buffer) or at_last):
+            return
+        self._reactor.remove(hiding.fd)
+        self._processes.close(hiding.fd)
+        hiding.settle()
+        for fd in run.pipes if not run.stalled else ():
             self._listen(run, fd)
 
     def identify(self, run: Running) -> None:
@@ -97,6 +119,10 @@ class Custody:
             self._reactor.remove(fd)
             self._processes.close(fd)
         run.pipes = {}
+        if run.hiding is not None and run.hiding.masks is None:
+            self._reactor.remove(run.hiding.fd)
+            self._processes.close(run.hiding.fd)
+            run.hiding = None
         run.log.close()
 
     def _listen(self, run: Running, fd: int) -> None:
@@ -108,11 +134,14 @@ class Custody:
             self._settle(run)
 
     def _read(self, run: Running, fd: int, reads: int) -> None:
+        if run.hiding is not None and run.hiding.masks is None:
+            return None
+        buffer = self._buffer if run.hiding is None else run.hiding.buffer
         for _ in range(reads):
             if run.log.full:
                 return self._stall(run)
             try:
-                count = self._processes.read(fd, self._buffer)
+                count = self._processes.read(fd, buffer)
             except BlockingIOError:
                 return None
             if count == 0:
@@ -125,15 +154,22 @@ class Custody:
     def _store(self, run: Running, fd: int, count: int) -> None:
         run.last_output = now = self._clock.boottime()
         run.owed -= count
-        run.log.append(run.pipes[fd], int((now - run.started) * 1000), self._view[:count])
+        shown = self._view[:count] if run.hiding is None else run.hiding.shown(run.pipes[fd], count)
+        if shown:
+            run.log.append(run.pipes[fd], int((now - run.started) * 1000), shown)
         if count == _SMALL_PIPE:
             self._processes.widen(fd, _LARGE_PIPE)
         self._on_output(run)
 
     def _close_pipe(self, run: Running, fd: int) -> None:
         self._reactor.remove(fd)
-        del run.pipes[fd]
+        self._show_rest(run, run.pipes.pop(fd))
         self._processes.close(fd)
+
+    def _show_rest(self, run: Running, stream: int) -> None:
+        """Write what was held back of a stream that has ended."""
+        if run.hiding is not None and (rest := run.hiding.rest(stream)):
+            run.log.append(stream, int((self._clock.boottime() - run.started) * 1000), rest)
 
     def _stall(self, run: Running) -> None:
         """Read no more: the pipe fills up, and the command waits."""
@@ -229,6 +265,7 @@ class Custody:
         if run.killed_by_another:
             run.oom = self._processes.oom_kills() > run.oom_kills
         run.log.cap += _LAST_ROOM
+        self._learn(run, at_last=True)
         run.output = self.spares.written(self._output(run.attempt))
         self._resume(run)
         self._settle(run)
@@ -244,6 +281,10 @@ class Custody:
     def _finish(self, run: Running) -> None:
         left = self._left_any(run)
         orphans = self._leave_behind(run) if left else 0
+        for stream in run.pipes.values():
+            self._show_rest(run, stream)
+        if run.hiding is not None:
+            run.hiding.cleanse(self._output(run.attempt))
         if not run.drained(FOREVER):
             return
         del self.live[run.attempt]

@@ -2,7 +2,8 @@
 
 It is a child of the supervisor, so its timeout, kill, limits and output are those of any command. stdin is
 one JSON object: ``params`` are the step's, ``stdin`` the text for an executor that is a command, ``plugins``
-the agent's ``[plugins]`` table. The environment tells the rest (``PLUMBER_*``).
+the agent's ``[plugins]`` table, ``secrets`` which variables hold which and where among the parameters they stand. The
+environment tells the rest (``PLUMBER_*``).
 
 Exit codes: 0, 1 or the executor's own; 2 parameters that do not fit; 125 the host could not begin; 126 and
 127 as a shell has them (cannot start, not found); 143 cancelled.
@@ -26,6 +27,8 @@ from plumber_core.plugins.manager import PluginManager
 from plumber_core.plugins.params import describe_executor, load_params
 from plumber_core.plugins.settings import PluginSettings
 from plumber_core.runner.command_start import start_command
+from plumber_core.runner.commands import OF_PROVIDERS
+from plumber_core.runner.secret_values import NoSecret, fetch_secrets, filled_in, tell_masks, too_short
 
 USAGE, CANNOT_BEGIN, NOT_FOUND = 2, 125, 127
 
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _complain("usage: executor_host KIND | --describe [--settings]", USAGE)
     except InvalidRequest as error:
         return _complain(str(error), USAGE)
-    except PlumberError as error:
+    except (PlumberError, NoSecret) as error:
         return _complain(str(error), CANNOT_BEGIN)
 
 
@@ -69,12 +72,27 @@ def _describe(request: Mapping[str, Any]) -> int:
 
 
 def _run(kind: str, request: Mapping[str, Any]) -> int:
+    request = _with_secrets(request)
     if (executor := _find(kind, request)) is None:
         return _complain(f"uses: {kind} is not installed here; see `executor_host --describe`", NOT_FOUND)
     params = load_params(executor, request.get("params", {}))
     if (command := executor.command(params)) is not None:
         return start_command(command, request.get("stdin") if command.stdin is None else command.stdin)
     return _run_here(executor, params)
+
+
+def _with_secrets(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Fetch what the step needs, have it hidden in its output, and put it where it belongs."""
+    if not (wanted := request.get("secrets")):
+        return request
+    values = fetch_secrets(_manager(request), wanted["env"])
+    tell_masks(values.values())
+    os.environ.pop(OF_PROVIDERS, None)
+    os.environ.update(values)
+    for name in too_short(values):
+        sys.stderr.write(f"plumber: secret {name} is so short that it is not hidden in the output\n")
+    sys.stderr.flush()
+    return {**request, "params": filled_in(request.get("params", {}), wanted["with"], values)}
 
 
 def _find(kind: str, request: Mapping[str, Any]) -> Executor[Any] | None:

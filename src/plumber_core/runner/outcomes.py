@@ -26,6 +26,9 @@ def outcome_of(tracked: Tracked, boot_id: str, output_file: Path, disk: Disk = D
     Values that were written and are not there any more, after a loss of power or because a full disk needed the room,
     are missed: nothing succeeds without them.
     """
+    if tracked.masked and tracked.state == "unknown":
+        # Nobody has taken its secrets out of what it wanted to hand on.
+        return _with_log(_ending(tracked, boot_id), tracked, boot_id)
     written = tracked.exit.output if tracked.exit is not None else 0
     return _with_outputs(_with_log(_ending(tracked, boot_id), tracked, boot_id), output_file, written, disk)
 

@@ -65,7 +65,7 @@ class OomShield:
 
 
 def spawn(
-    argv: list[str], env: dict[str, str], path: str | None, stdio: tuple[int, int, int], shield: OomShield, mark: int
+    argv: list[str], env: dict[str, str], path: str | None, stdio: tuple[int, ...], shield: OomShield, mark: int
 ) -> int:
     """Start a command in a session of its own and return its process id.
 
@@ -73,7 +73,7 @@ def spawn(
         argv: the program, looked up in ``env``'s PATH, and its arguments.
         env: its whole environment.
         path: the folder to start in; the root folder if None.
-        stdio: what it gets as standard input, output and error.
+        stdio: what it gets as standard input, output and error, and more descriptors after these.
         shield: lowered around the start.
         mark: what it and all that it starts will carry.
 
@@ -90,7 +90,7 @@ def spawn(
         os.chdir(ROOT)
 
 
-def _spawn(argv: list[str], env: dict[str, str], stdio: tuple[int, int, int]) -> int:
+def _spawn(argv: list[str], env: dict[str, str], stdio: tuple[int, ...]) -> int:
     return os.posix_spawn(
         find_program(argv[0], env.get("PATH", os.defpath)),
         argv,

@@ -43,14 +43,30 @@ class Processes:
             CannotStart: nothing was executed.
             OSError: no descriptors or memory left; nothing was executed.
         """
+        pid, out, err = self._start(argv, env, path, stdin, 2)
+        return pid, out, err
+
+    def start_masked(
+        self, argv: list[str], env: dict[str, str], path: str | None, stdin: bytes | None
+    ) -> tuple[int, int, int, int]:
+        """Start a command as ``start`` does; the last pipe, its descriptor 3, is for what to hide.
+
+        Raises: CannotStart, OSError.
+        """
+        pid, out, err, told = self._start(argv, env, path, stdin, 3)
+        return pid, out, err, told
+
+    def _start(
+        self, argv: list[str], env: dict[str, str], path: str | None, stdin: bytes | None, pipes: int
+    ) -> tuple[int, ...]:
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as kept:
             given = _closing(ours, input_file(stdin)) if stdin else self._nothing
-            out, err = (_open_pipe(ours, kept) for _ in range(2))
+            made = [_open_pipe(ours, kept) for _ in range(pipes)]
             attempt = env[proctree.MARKER]
-            pid = spawn(argv, env, path, (given, out[1], err[1]), self._shield, mark_of(attempt))
+            pid = spawn(argv, env, path, (given, *(pipe[1] for pipe in made)), self._shield, mark_of(attempt))
             kept.pop_all()
         self._marked[mark_of(attempt)] = attempt
-        return pid, out[0], err[0]
+        return (pid, *(pipe[0] for pipe in made))
 
     def read(self, fd: int, buffer: bytearray) -> int:
         """Read from a pipe into ``buffer``; 0 is its end.

@@ -23,6 +23,8 @@ class Command:
     stdin: bytes | None = None
     stop_after: float | None = None
     renewed: float = 0.0
+    masked: bool = False
+    """It begins as the executor host, which tells what to hide in its output before there is any."""
 
 
 @dataclass(frozen=True, slots=True)

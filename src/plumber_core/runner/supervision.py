@@ -183,6 +183,8 @@ class SupervisorClient:
             "stop_after": command.stop_after,
             "renewed": command.renewed,
         }
+        if command.masked:
+            fields["masked"] = True
         return self._ask("spawn", attempt=attempt, command=fields, permit_until=permit_until, meta=meta)
 
     async def void(self, attempt: str) -> Literal["void", "known"]:

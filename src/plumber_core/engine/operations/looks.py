@@ -24,8 +24,9 @@ from plumber_core.model.overviews import (
     OutputGroups,
     StepRecord,
 )
-from plumber_core.model.plan import Plan
+from plumber_core.model.plan import Plan, PlanStep
 from plumber_core.model.records import ExecutionRow, LogPlace, MatrixRows
+from plumber_core.model.secret_refs import STARS
 from plumber_core.model.views import StepExecutionView
 from plumber_core.protocol.frames import decode_frames
 
@@ -63,7 +64,7 @@ class ExecutionLooks(Noun):
         return StepRecord(
             step=step,
             host=agent,
-            definition={"name": one.name, "uses": one.uses, "with": one.params, "path": one.path, "env": one.env},
+            definition=_definition(one),
             rounds=_rounds([step_view(row, plan, tries.get(row.id, []), looks) for row in rounds]),
             operations=[
                 OperationRecord(at=moment(event.at), kind=event.kind, data=event.data)
@@ -148,3 +149,9 @@ def _rounds(views: builtins.list[StepExecutionView]) -> builtins.list[StepExecut
 def _agent_of(plan: Plan, host: str) -> str:
     """Return the agent that an id or a name means in this execution."""
     return next((agent for agent, name in plan.hosts.items() if host in (agent, name)), host)
+
+
+def _definition(step: PlanStep) -> dict[str, Any]:
+    """Return a step as written; of its secrets only that there are some."""
+    env = step.env | dict.fromkeys(step.secrets, STARS)
+    return {"name": step.name, "uses": step.uses, "with": step.params, "path": step.path, "env": env}

@@ -6,7 +6,7 @@ from __future__ import annotations
 class PluginObject:
     """Base of every contract: an object that is opened before its first use and closed after its last.
 
-    A process opens only what it uses: executors where the step runs, all others in the control plane.
+    A process opens only what it uses: executors and secret providers where a step runs, others in the control plane.
     """
 
     async def open(self) -> None:

@@ -1,4 +1,4 @@
-"""Secret providers: fetch a secret when a step needs it. Runs in: where the step needs it."""
+"""Secret providers: fetch a secret when a step needs it. Runs in: executor host, on the step's own agent."""
 
 from __future__ import annotations
 
@@ -42,7 +42,12 @@ class SecretNotFound(Exception):
 
 
 class SecretProvider(PluginObject, ABC):
-    """Serves exactly one ``scheme``."""
+    """Serves exactly one ``scheme``: ``secrets: {DB_PASSWORD: SCHEME:NAME}`` at a step.
+
+    It is opened, asked and closed in the process that begins the step, on the step's own server: what it needs to reach
+    its store comes from the agent's settings. A value is given to the command as an environment variable and to an
+    executor's parameters where they say ``${{ secrets.DB_PASSWORD }}``; the control plane never has it.
+    """
 
     scheme: ClassVar[str]
 
@@ -51,5 +56,6 @@ class SecretProvider(PluginObject, ABC):
         """Return the present value; it is never logged or stored.
 
         Raises:
-            SecretNotFound: there is no such secret.
+            SecretNotFound: there is no such secret. After any other exception (of which only the kind is told, because
+                its text might hold a value) and after 30 s without an answer the step does not begin either.
         """

@@ -9,7 +9,7 @@ import type { StepShape, TaskShape } from '@/tasks/api'
 export type Path = readonly (string | number)[]
 
 const TASK_ORDER = ['name', 'description', 'params', 'env', 'on', 'path', 'timeout', 'queue_timeout', 'offline', 'concurrency', 'locks', 'steps', 'always', 'labels']
-const STEP_ORDER = ['name', 'on', 'needs', 'when', 'uses', 'with', 'path', 'env', 'run', 'shell', 'stdin', 'timeout', 'idle_timeout', 'grace', 'retry', 'idempotent', 'on_failure', 'rollout', 'steps']
+const STEP_ORDER = ['name', 'on', 'needs', 'when', 'uses', 'with', 'path', 'env', 'secrets', 'run', 'shell', 'stdin', 'timeout', 'idle_timeout', 'grace', 'retry', 'idempotent', 'on_failure', 'rollout', 'steps']
 
 /** Return how the author lays out, so that untouched lines stay as they are. */
 function layout(source: string): ToStringOptions {

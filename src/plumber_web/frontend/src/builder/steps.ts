@@ -36,8 +36,10 @@ export function chips(step: StepShape): [string, string][] {
   if (batches !== undefined) found.push(['rollout', [batches].flat().join(' ')])
   const attempts = (step.retry as { attempts?: unknown } | null | undefined)?.attempts
   if (attempts !== undefined) found.push(['retry', `${String(attempts)}×`])
-  const env = Object.keys(step.env ?? {}).length
-  if (env > 0) found.push(['env', String(env)])
+  for (const key of ['env', 'secrets'] as const) {
+    const names = Object.keys(step[key] ?? {}).length
+    if (names > 0) found.push([key, String(names)])
+  }
   if (step.stdin !== undefined && step.stdin !== null) found.push(['stdin', ''])
   return found
 }

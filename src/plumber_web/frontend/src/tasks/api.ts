@@ -21,6 +21,7 @@ export interface StepShape {
   on?: string | string[]
   path?: string
   env?: Record<string, unknown>
+  secrets?: Record<string, unknown>
   /** A block's own steps, which each host carries out in order. */
   steps?: StepShape[]
   [key: string]: unknown
