@@ -281,6 +281,25 @@ class Executions:
             "execution.cancel", ExecutionSummary, {"execution": execution, "reason": reason, "kill": kill}
         )
 
+    def pause(self, *, execution: str, reason: str = "") -> ExecutionSummary:
+        """Start no further step until somebody says continue; what runs ends as it may, and counts.
+
+        The time of the execution stands still meanwhile.
+
+        Raises: NotFound, Conflict (it is queued, paused, being cancelled, or has ended).
+        """
+        return self._call("execution.pause", ExecutionSummary, {"execution": execution, "reason": reason})
+
+    def continue_(self, *, execution: str, reason: str = "") -> ExecutionSummary:
+        """Let a paused execution go on exactly where it was.
+
+        Steps whose failure has paused it, and that nobody has tried again, skipped or marked as done, are passed over,
+        each with a warning.
+
+        Raises: NotFound, Conflict (it is not paused).
+        """
+        return self._call("execution.continue", ExecutionSummary, {"execution": execution, "reason": reason})
+
     def go(self, *, execution: str, batch: int | None = None, reason: str = "") -> ExecutionSummary:
         """Go on with a rollout that waits between two batches, whether for somebody or for its pause to be over.
 

@@ -124,7 +124,6 @@ def test_sources_that_are_no_toml(source: str, expected: tuple[str, int, int]) -
         ("on_disconnect: stop_after", "stop_after_missing", 20),
         ("stop_after: 59s", "stop_after_too_short", 17),
         ("lost_after: sometimes", "bad_duration", 17),
-        ("on_failure: pause", "not_supported_yet", 17),
         ("on_failure: halt", "not_a_choice", 17),
         ("timeout: 10 minutes", "bad_duration", 14),
         ("timeout: -5", "bad_duration", 14),

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from cyclopts import App
 
 Verbs = tuple[tuple[str, str], ...]
-"""Verb (``list_`` in its module for ``list``) and help."""
+"""Verb (``list_`` and ``continue_`` in their modules) and help."""
 
 TOP: tuple[tuple[str, str, str], ...] = (
     ("session:login", "login", N_("Log in to a server and remember it.")),
@@ -43,6 +43,8 @@ GROUPS: dict[str, tuple[str, Verbs]] = {
             ("watch", N_("Follow an execution live to its end.")),
             ("logs", N_("Print the output of an execution.")),
             ("cancel", N_("End an execution.")),
+            ("pause", N_("Start no further step until it is continued; what runs ends as it may.")),
+            ("continue", N_("Let a paused execution go on where it was.")),
             ("go", N_("Go on with a rollout that waits between two batches.")),
             ("resume", N_("Go on with what has failed or was cancelled; what has ended well is kept.")),
             ("retry", N_("Try a step again that has ended badly on one host.")),
@@ -122,7 +124,7 @@ def register(cli: App) -> None:
     for noun, (help_text, verbs) in GROUPS.items():
         group = App(name=noun, help=_(help_text))
         for verb, verb_help in verbs:
-            function = "list_" if verb == "list" else verb
+            function = f"{verb}_" if verb in ("list", "continue") else verb
             group.command(f"{__name__}.{MODULES[noun]}:{function}", name=verb, help=_(verb_help))
         cli.command(group)
     for body, verb, verb_help in TOP:

@@ -14,6 +14,8 @@ from plumber_client.commands.by_hand import retry as retry
 from plumber_client.commands.by_hand import skip as skip
 from plumber_client.commands.connect import server
 from plumber_client.commands.paging import first
+from plumber_client.commands.pausing import continue_ as continue_
+from plumber_client.commands.pausing import pause as pause
 from plumber_client.commands.resuming import resume as resume
 from plumber_core.model.states import ExecutionState
 from plumber_core.model.views import ExecutionDetail, ExecutionSummary

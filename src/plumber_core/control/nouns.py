@@ -14,6 +14,8 @@ from plumber_core.control.fleet import Executors as Executors
 from plumber_core.control.fleet import Groups as Groups
 from plumber_core.control.notices import Notifications as Notifications
 from plumber_core.control.operations import operation
+from plumber_core.control.people import Sessions as Sessions
+from plumber_core.control.people import Tokens as Tokens
 from plumber_core.control.subscribers import Subscribers as Subscribers
 from plumber_core.model.notice_views import PluginView
 from plumber_core.model.overviews import (
@@ -30,72 +32,16 @@ from plumber_core.model.views import (
     Done,
     ExecutionDetail,
     ExecutionSummary,
-    LoginResult,
     Page,
     PlanView,
-    Principal,
     RevisionInfo,
     SourceFormat,
     SystemInfo,
     TaskDetail,
     TaskDiff,
     TaskSummary,
-    TokenCreated,
-    TokenInfo,
     ValidationReport,
 )
-
-
-class Sessions(Protocol):
-    """Logging in and out."""
-
-    @operation("session.login", public=True)
-    async def login(self, *, username: str, password: str) -> LoginResult:
-        """Exchange a password for a session token.
-
-        Raises: WrongPassword, RateLimited.
-        """
-        ...
-
-    @operation("session.logout")
-    async def logout(self) -> Done:
-        """End the session that makes this call."""
-        ...
-
-    @operation("session.whoami", writes=False)
-    async def whoami(self) -> Principal:
-        """Return who makes this call."""
-        ...
-
-    @operation("session.change_password")
-    async def change_password(self, *, current: str, new: str) -> Done:
-        """Change the caller's password and end all of the caller's other sessions.
-
-        Raises: WrongPassword, InvalidRequest (shorter than 12 characters).
-        """
-        ...
-
-
-class Tokens(Protocol):
-    """API tokens for programs."""
-
-    @operation("token.create")
-    async def create(self, *, name: str, days: int | None = 365) -> TokenCreated:
-        """Create an API token; its secret is in this answer only. ``days`` None never expires."""
-        ...
-
-    @operation("token.list", writes=False)
-    async def list(self) -> list[TokenInfo]:
-        """Return the caller's API tokens."""
-        ...
-
-    @operation("token.revoke")
-    async def revoke(self, *, id: str) -> Done:
-        """Revoke an API token at once.
-
-        Raises: NotFound.
-        """
-        ...
 
 
 class Tasks(Protocol):
@@ -272,6 +218,27 @@ class Executions(Protocol):
         """Ask every running step to end (TERM, grace, KILL) and start no other; a second cancel kills at once.
 
         Raises: NotFound, Conflict (already ended).
+        """
+        ...
+
+    @operation("execution.pause")
+    async def pause(self, *, execution: str, reason: str = "") -> ExecutionSummary:
+        """Start no further step until somebody says continue; what runs ends as it may, and counts.
+
+        The time of the execution stands still meanwhile.
+
+        Raises: NotFound, Conflict (it is queued, paused, being cancelled, or has ended).
+        """
+        ...
+
+    @operation("execution.continue")
+    async def continue_(self, *, execution: str, reason: str = "") -> ExecutionSummary:
+        """Let a paused execution go on exactly where it was.
+
+        Steps whose failure has paused it, and that nobody has tried again, skipped or marked as done, are passed over,
+        each with a warning.
+
+        Raises: NotFound, Conflict (it is not paused).
         """
         ...
 

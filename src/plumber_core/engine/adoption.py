@@ -65,15 +65,18 @@ async def settle(engine: Engine, execution: str) -> None:
     """
     for _ in range(TRIES):
         memory = await engine.executions.get(execution, fresh=True)
+        if memory.paused:
+            # Looked at when it goes on.
+            return
         standing = await engine.store.standing(execution)
-        found, passed = _look(memory, standing.cells), tuple[Passed, ...]()
+        found, passed = look(memory, standing.cells), tuple[Passed, ...]()
         try:
-            found, passed = await _ask(engine, memory, standing.cells, found)
+            found, passed = await ask_conditions(engine, memory, standing.cells, found)
             rows = stored_rows(engine, execution) if memory.round else first_rows(execution)
             starts = await render(engine, memory.plan, execution, found.starts, rows)
         except InvalidRequest:
             starts = []
-            found = _cannot_start(memory, standing.cells, found.starts)
+            found = without(memory, standing.cells, found.starts)
         if found.execution is ExecutionState.SUCCEEDED and await left_out_steps(engine, memory):
             found.execution = ExecutionState.FAILED
         change = Settlement(
@@ -84,7 +87,7 @@ async def settle(engine: Engine, execution: str) -> None:
             tuple(found.skips),
             found.execution,
             tuple(found.carried),
-            _waits(memory, found),
+            waits_of(memory, found),
             passed,
             tuple(found.begun),
             tuple(found.outcomes),
@@ -101,13 +104,14 @@ async def settle(engine: Engine, execution: str) -> None:
     raise Unavailable(reason=because("busy"))
 
 
-def _look(memory: ExecutionMemory, cells: Cells) -> CaughtUp:
+def look(memory: ExecutionMemory, cells: Cells) -> CaughtUp:
+    """Return where an execution stands by all of its steps."""
     if memory.plan.parts:
         return catch_up_parts(memory.plan, cells, standing_of(memory.plan, memory.progress, **memory.asked))
     return catch_up(memory.plan, cells, cancelled=memory.cancelled, timed_out=memory.timed_out)
 
 
-async def _ask(
+async def ask_conditions(
     engine: Engine, memory: ExecutionMemory, cells: Cells, found: CaughtUp
 ) -> tuple[CaughtUp, tuple[Passed, ...]]:
     """Ask the conditions of what could be set going; what they pass over has ended well, so look again."""
@@ -119,10 +123,11 @@ async def _ask(
             passed |= {(one.step, one.lane): one for one in asked.passed}
         if len(passed) == before:
             return found, tuple(passed.values())
-        found = _look(memory, {**cells, **dict.fromkeys(passed, StepState.SUCCEEDED)})
+        found = look(memory, {**cells, **dict.fromkeys(passed, StepState.SUCCEEDED)})
 
 
-def _waits(memory: ExecutionMemory, found: CaughtUp) -> Opening | None:
+def waits_of(memory: ExecutionMemory, found: CaughtUp) -> Opening | None:
+    """Return what a stage waits for that has to wait."""
     if found.waits is None:
         return None
     stage = memory.plan.stages[found.waits]
@@ -130,9 +135,9 @@ def _waits(memory: ExecutionMemory, found: CaughtUp) -> Opening | None:
     return Opening(found.waits, found.carried[found.waits], len(stage.hosts), pause)
 
 
-def _cannot_start(memory: ExecutionMemory, cells: Cells, starts: list[tuple[int, int]]) -> CaughtUp:
+def without(memory: ExecutionMemory, cells: Cells, starts: list[tuple[int, int]]) -> CaughtUp:
     """Without these steps nothing can follow: what waits ends, what runs is still awaited."""
     failed = {**cells, **dict.fromkeys(starts, StepState.FAILED)}
-    found = _look(memory, failed)
+    found = look(memory, failed)
     found.skips += starts
     return found

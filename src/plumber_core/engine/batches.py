@@ -30,9 +30,11 @@ TRIES = 8
 async def go(engine: Engine, execution: str, batch: int | None, told: dict[str, Any]) -> None:
     """Begin the batch that waits, or its gate, now; ``told`` says who wants it and why.
 
-    Raises: NotFound, Conflict (nothing waits, or another batch than ``batch``), Unavailable.
+    Raises: NotFound, Conflict (nothing waits, another batch than ``batch`` does, or it is paused), Unavailable.
     """
     memory = await engine.executions.get(execution, fresh=True)
+    if memory.paused:
+        raise Conflict(reason=because("paused_go"))
     waiting = waiting_stage(memory.progress.values())
     if waiting is None or memory.cancelled:
         raise Conflict(reason=because("batch_not_waiting"))

@@ -20,7 +20,7 @@ from plumber_core.planning.holds import wanted_by_execution
 from plumber_core.reasons import because
 
 TRIES = 5
-RUNNING = frozenset({ExecutionState.RUNNING})
+RUNNING, PAUSED = frozenset({ExecutionState.RUNNING}), frozenset({ExecutionState.PAUSED})
 _STATES: dict[ByHand | None, StepState] = {"skip": StepState.SKIPPED, "done": StepState.SUCCEEDED}
 
 
@@ -56,6 +56,7 @@ async def take_in_hand(engine: Engine, execution: str, handling: Handling) -> No
             handling.deed,
             resumed=whole.execution.resumed,
             running=not _has_ended(whole),
+            open_stages=whole.open_stages if _is_paused(whole) else None,
         )
         if await _write(engine, whole, handling, handled, place):
             return
@@ -64,7 +65,11 @@ async def take_in_hand(engine: Engine, execution: str, handling: Handling) -> No
 
 def _open(whole: Whole) -> frozenset[ExecutionState]:
     """Return in which states of its execution a step may be taken in hand: not while that is being cancelled."""
-    return ENDED if whole.execution.cancel_requested else ENDED | RUNNING
+    return ENDED if whole.execution.cancel_requested else ENDED | RUNNING | PAUSED
+
+
+def _is_paused(whole: Whole) -> bool:
+    return whole.execution.state is ExecutionState.PAUSED
 
 
 def _has_ended(whole: Whole) -> bool:
@@ -81,6 +86,8 @@ def _place(whole: Whole, handling: Handling) -> Place:
 
 async def _write(engine: Engine, whole: Whole, handling: Handling, handled: Handled, place: Place) -> bool:
     found, round_ = handled.found, whole.execution.round + 1
+    # What begins with it waits for the execution to go on.
+    goes_on = handled.goes_on and not _is_paused(whole)
 
     def row(one: Place) -> BlockedRow:
         number = whole.cells[one].number
@@ -91,12 +98,12 @@ async def _write(engine: Engine, whole: Whole, handling: Handling, handled: Hand
     async def rows(step: int, lanes: Sequence[int]) -> Mapping[int, BlockedRow]:
         return {lane: row((step, lane)) for lane in lanes}
 
-    pairs = sorted(found.starts) if handled.goes_on else []
+    pairs = sorted(found.starts) if goes_on else []
     starts = await render(engine, whole.plan, whole.execution.id, pairs, rows)
-    waits = waits_of(whole.plan, found) if handled.goes_on else None
+    waits = waits_of(whole.plan, found) if goes_on else None
     change = Renewal(
         execution=whole.execution.id,
-        states=ENDED if _has_ended(whole) else RUNNING,
+        states=next(states for states in (ENDED, RUNNING, PAUSED) if whole.execution.state in states),
         controls=whole.controls,
         round=round_,
         rows=tuple(_new_row(whole, handled, one, row(one).id) for one in sorted(handled.anew | handled.passed.keys())),
@@ -107,9 +114,9 @@ async def _write(engine: Engine, whole: Whole, handling: Handling, handled: Hand
         timeout=whole.plan.timeout,
         told=(_told(whole, handling, place), *(begins(whole.plan, found, waits) if _has_ended(whole) else ())),
         resumes=False,
-        goes_on=handled.goes_on,
-        ends=found.execution if handled.goes_on else None,
-        wants=_wants(whole) if handled.goes_on else (),
+        goes_on=goes_on,
+        ends=found.execution if goes_on else None,
+        wants=_wants(whole) if goes_on else (),
     )
     if not await engine.store.renew(change):
         return False

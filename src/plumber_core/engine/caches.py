@@ -39,6 +39,8 @@ class ExecutionMemory:
     round: int = 0
     """Above 0 people have moved steps by hand, so that of any stage only a part may be left."""
     resumed: int = 0
+    paused: bool = False
+    """Nothing more is started, and what has ended is looked at when it goes on."""
     holds: bool = False
     """Whether it, or any step of it, holds something that others may wait for."""
 
@@ -118,6 +120,7 @@ class Executions:
         memory.adopted, memory.round, memory.resumed = row.adopted > 0, row.round, row.resumed
         memory.always_cancelled = row.always_cancelled
         memory.main_ended, memory.running = row.main_state is not None, row.state is ExecutionState.RUNNING
+        memory.paused = row.state is ExecutionState.PAUSED
         self._keep(memory)
         return memory
 

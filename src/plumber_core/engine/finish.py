@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plumber_core.engine.adoption import settle
@@ -14,12 +14,14 @@ from plumber_core.engine.conditions import ask
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.engine.left import at_the_end, later_steps, surely
+from plumber_core.engine.pausing import paused
 from plumber_core.engine.retries import ring
 from plumber_core.engine.starts import Holder, Prepared, prepare
 from plumber_core.engine.turns import take_turns_soon
 from plumber_core.errors import InvalidRequest, Unavailable
 from plumber_core.ids import share_of
 from plumber_core.model.records import AttemptRow, NextTry, Passed, StepEnd, Term, Told
+from plumber_core.model.rounds import Cell
 from plumber_core.model.states import ENDING_EVENTS, STEP_RULES, Actor, StepEvent, StepState, move_step
 from plumber_core.planning.absence import too_few
 from plumber_core.planning.advance import Advance, Ended, Known, advance, cannot_start, try_again
@@ -27,7 +29,9 @@ from plumber_core.planning.batch_events import told
 from plumber_core.planning.graph import outcome_of
 from plumber_core.planning.holds import given_back
 from plumber_core.planning.passing import lane_goes_on, stage_begins
+from plumber_core.planning.pausing import pauses
 from plumber_core.planning.retry import Failure, next_try
+from plumber_core.planning.rounds import is_tolerated
 from plumber_core.protocol.messages import Assignment
 from plumber_core.reasons import because
 
@@ -71,6 +75,8 @@ class Decided:
     retry: NextTry | None = None
     told: tuple[Told, ...] = ()
     passed: tuple[Passed, ...] = ()
+    pause: dict[str, Any] | None = None
+    """Why the execution pauses with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,9 @@ async def finish(engine: Engine, ending: Ending, keep: Connection | None = None)
         memory = await engine.executions.get(ending.ref.execution, fresh=attempt > 0)
         if attempt and not await _is_current(engine, ending):
             return Finished(False)
+        if memory.paused and not ending.ref.attempt:
+            # What nobody has begun is not given up while nobody may begin it.
+            return Finished(False)
         decided = await _decide(engine, memory, ending, keep)
         prepared = decided.prepared
         write = _write_of(memory, ending, decided)
@@ -105,7 +114,9 @@ async def finish(engine: Engine, ending: Ending, keep: Connection | None = None)
             raise
         if written:
             following = _after(engine, memory, ending, decided, keep)
-            if memory.adopted:
+            if decided.pause is not None:
+                paused(engine, memory)
+            elif memory.adopted and not memory.paused:
                 await settle(engine, memory.id)
             elif memory.plan.parts and (decided.move.execution is not None or decided.move.halts):
                 await take_turns_soon(engine, memory.id)
@@ -164,6 +175,8 @@ async def _decide(engine: Engine, memory: ExecutionMemory, ending: Ending, keep:
     progress = memory.progress[plan.stage_of(ref.step, ref.lane)]
     if (retry := await _retry(engine, memory, ending)) is not None:
         return Decided(try_again(progress.stage), Prepared(), retry=retry)
+    if memory.paused or _pauses(memory, ending):
+        return _at_rest(memory, ending)
     if memory.adopted:
         return Decided(try_again(progress.stage), Prepared())
     values: dict[str, str] = ending.outcome.get("outputs", {}) if ending.state is StepState.SUCCEEDED else {}
@@ -189,6 +202,23 @@ async def _decide(engine: Engine, memory: ExecutionMemory, ending: Ending, keep:
             problem = too_few(plan, move.short) if move.short else problem
             move, problem = await at_the_end(engine, memory, move, problem)
             return Decided(move, prepared, problem, told=told(plan, progress, move), passed=passed)
+
+
+def _at_rest(memory: ExecutionMemory, ending: Ending) -> Decided:
+    """What has ended in a paused execution, or pauses it, leads to nothing until it goes on."""
+    plan, ref = memory.plan, ending.ref
+    stage, allowed = plan.stage_of(ref.step, ref.lane), is_tolerated(plan, ref.step, Cell(ending.state, ""))
+    move = replace(try_again(stage), warnings=int(allowed))
+    if not _pauses(memory, ending):
+        return Decided(move, Prepared())
+    host = plan.hosts.get(ending.agent, ending.agent)
+    return Decided(move, Prepared(), pause={"code": "paused_failed", "step": plan.steps[ref.step].name, "host": host})
+
+
+def _pauses(memory: ExecutionMemory, ending: Ending) -> bool:
+    """A host that was not there and may be left out is no failure."""
+    left_out = ending.heard is not None and memory.plan.may_leave_out
+    return not left_out and pauses(memory.plan, ending.ref.step, ending.state, cancelled=memory.cancelled)
 
 
 async def _pass_over(
@@ -283,6 +313,8 @@ def _write_of(memory: ExecutionMemory, ending: Ending, decided: Decided) -> Step
         execution_state=None if plan.parts else move.execution,
         warnings=move.warnings,
         problem=decided.problem,
+        pause=decided.pause,
+        paused=memory.paused,
         retry=decided.retry,
         term=ending.term,
     )

@@ -10,11 +10,11 @@ from plumber_core.engine.clock import moment
 from plumber_core.engine.part_views import turns_of
 from plumber_core.engine.presence import presence
 from plumber_core.engine.rollout_views import StageCounts, Waits, count_stages, rollouts_of, waits_of
-from plumber_core.engine.waiting import Agents, Holds, why_held, why_ready
+from plumber_core.engine.waiting import Agents, Holds, why_held, why_paused, why_ready
 from plumber_core.model import records as r
 from plumber_core.model.forgotten import StrayRow
 from plumber_core.model.plan import Plan
-from plumber_core.model.states import Presence, StepState
+from plumber_core.model.states import WAITING_STEP_STATES, Presence, StepState
 from plumber_core.model.views import (
     AgentView,
     AttemptView,
@@ -116,6 +116,8 @@ class Looks(NamedTuple):
     batches: Waits
     agents: Agents
     holds: Holds
+    paused: dict[str, Any] | None = None
+    """Why the whole execution is paused."""
 
 
 def execution_detail(picture: r.Picture, pools: Pools, agents: Agents, holds: Holds) -> ExecutionDetail:
@@ -124,14 +126,15 @@ def execution_detail(picture: r.Picture, pools: Pools, agents: Agents, holds: Ho
     newest = newest_rows(picture.steps)
     counts = Counter(step.state.value for step in newest)
     stages = count_stages(newest) if picture.plan.has_rollouts else {}
-    looks = Looks(pools, why_waiting(picture.plan, picture.progress, stages), agents, holds)
+    paused = why_paused(picture.execution)
+    looks = Looks(pools, why_waiting(picture.plan, picture.progress, stages), agents, holds, paused)
     return ExecutionDetail(
         **summary_values(picture.execution),
         resumable=not picture.plan.parts,
         parameters=picture.execution.parameters,
         steps=_step_views(picture, tries, looks),
         counts=dict(counts),
-        waiting=why_held(holds.get(picture.execution.id, ())),
+        waiting=paused or why_held(holds.get(picture.execution.id, ())),
         rollouts=rollouts_of(picture.plan, picture.progress, stages),
         event=picture.event,
     )
@@ -195,6 +198,8 @@ def step_view(row: r.StepRow, plan: Plan, attempts: list[AttemptView], looks: Lo
 
 def waiting_for(row: r.StepRow, plan: Plan, looks: Looks) -> dict[str, Any] | None:
     """Return for what a step waits, as a code with arguments; times are ISO 8601."""
+    if looks.paused is not None and row.state in WAITING_STEP_STATES:
+        return looks.paused
     if row.state is StepState.BLOCKED:
         return {"code": "always_turn"} if plan.steps[row.step].always else looks.batches.get(row.stage)
     if row.state is StepState.READY and (pool := looks.pools.get(row.pool or "")) is not None:

@@ -86,6 +86,13 @@ def why_held(looks: Sequence[HoldLook]) -> Reason | None:
     return {"code": "lock_step", **place, **who, "step": first.step, "host": first.host}
 
 
+def why_paused(execution: ExecutionRow) -> Reason | None:
+    """Return by whom an execution is paused and why, or which failure it was; None for one that is not."""
+    if execution.state is not ExecutionState.PAUSED or execution.paused_at is None:
+        return None
+    return {"code": "paused", **(execution.pause or {}), "since": moment(execution.paused_at).isoformat()}
+
+
 def why_ready(step: StepRow, agents: Agents, offline: Absence | None) -> Reason:
     """Return why a ready step is not started by the one agent that may."""
     look = agents.get(step.agent_id)

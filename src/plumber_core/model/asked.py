@@ -8,6 +8,8 @@ EVERYTHING = "*"
 """Instead of names: all that anybody asks for."""
 NEVER = 2**62
 """``ready_at`` of a step that waits for its locks: no clock gets there."""
+PAUSED = 2**61
+"""What is added to ``ready_at`` while the execution is paused: no clock gets there, and the time is not forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 from plumber_core.model.limits import CANCEL_GRACE
 from plumber_core.model.parts import Part
 
-OnFailure = Literal["stop", "continue"]
+OnFailure = Literal["stop", "continue", "pause"]
 Overlap = Literal["queue", "skip", "replace"]
 RetryOn = Literal["failed", "timed_out", "lost"]
 Pause = float | Literal["manual"]

@@ -17,6 +17,7 @@ from plumber_core.model.stages import Opening as Opening
 from plumber_core.model.stages import Progress as Progress
 from plumber_core.model.stages import Told as Told
 from plumber_core.model.starts import PASSED as PASSED
+from plumber_core.model.starts import Claim as Claim
 from plumber_core.model.starts import Passed as Passed
 from plumber_core.model.starts import Start as Start
 from plumber_core.model.states import Actor, AgentState, ExecutionState, StepEvent, StepState
@@ -135,6 +136,9 @@ class ExecutionRow:
     """The highest of its steps' rounds."""
     resumed: int = 0
     """The round of the last resume: what it left as it was counts no more."""
+    paused_at: int | None = None
+    pause: dict[str, Any] | None = None
+    """Why it is paused, as a code with arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,17 +277,6 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """Who claims: ``session`` is a hash, ``beat`` the number of the newest renewal, ``nonce`` names the attempt."""
-
-    agent: str
-    session: str
-    beat: int
-    boot_id: str
-    nonce: str
-
-
-@dataclass(frozen=True, slots=True)
 class NewExecution:
     """Everything that one submit writes."""
 
@@ -396,3 +389,7 @@ class StepEnd:
     term: Term | None = None
     """Of the leader who writes this."""
     problem: dict[str, Any] | None = None
+    pause: dict[str, Any] | None = None
+    """With this end the execution pauses, for this reason."""
+    paused: bool = False
+    """It is paused: what is tried again waits until somebody says go on."""

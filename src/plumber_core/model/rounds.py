@@ -28,7 +28,8 @@ What = Literal["rest", "failed"]
 class Cell:
     """The newest row of a place: ``host`` has it now, ``begun`` says that it was handed out, ``number`` how often.
 
-    ``missed``: it was not, because its host was offline. Of what is still to come ``id`` names the row.
+    ``missed``: it was not, because its host was offline; ``passed``: nor had it to be, by a condition. Of what is still
+    to come ``id`` names the row.
     """
 
     state: StepState
@@ -39,6 +40,7 @@ class Cell:
     by_hand: ByHand | None = None
     missed: bool = False
     id: str = ""
+    passed: bool = False
 
 
 Cells = Mapping[Place, Cell]
@@ -46,12 +48,19 @@ Cells = Mapping[Place, Cell]
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """All of an execution, of one moment: the newest rows and the stages' ``control``."""
+    """All of an execution, of one moment: the newest rows, the stages' ``control``, and how many of their lanes
+    have not ended, as far as that is counted."""
 
     execution: ExecutionRow
     plan: Plan
     cells: dict[Place, Cell]
     controls: tuple[int, ...]
+    remaining: tuple[int, ...] = ()
+
+    @property
+    def open_stages(self) -> frozenset[int]:
+        """The stages of which lanes have not ended."""
+        return frozenset(stage for stage, lanes in enumerate(self.remaining) if lanes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,3 +44,14 @@ class Passed:
     def cause(self) -> dict[str, Any]:
         """Why it was skipped, as a code with arguments."""
         return {"code": PASSED, "when": self.when}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who claims: ``session`` is a hash, ``beat`` the number of the newest renewal, ``nonce`` names the attempt."""
+
+    agent: str
+    session: str
+    beat: int
+    boot_id: str
+    nonce: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from plumber_core.errors import Conflict
@@ -9,6 +10,7 @@ from plumber_core.model.plan import Plan
 from plumber_core.model.rounds import ByHand, Cell, Cells, Deed, Place
 from plumber_core.model.states import TERMINAL_STEP_STATES, ExecutionState, StepState
 from plumber_core.planning.catch_up import CaughtUp, catch_up
+from plumber_core.planning.pausing import as_seen
 from plumber_core.planning.rounds import has_failed, is_well
 from plumber_core.reasons import because
 
@@ -28,7 +30,16 @@ class Handled:
     goes_on: bool
 
 
-def handle(plan: Plan, cells: Cells, place: Place, deed: Deed, *, resumed: int, running: bool) -> Handled:
+def handle(
+    plan: Plan,
+    cells: Cells,
+    place: Place,
+    deed: Deed,
+    *,
+    resumed: int,
+    running: bool,
+    open_stages: Collection[int] | None = None,
+) -> Handled:
     """Return what follows when a step that has ended badly is tried again, skipped or marked as done.
 
     What was never begun because of it may begin then; what has failed elsewhere stays so and counts.
@@ -40,16 +51,17 @@ def handle(plan: Plan, cells: Cells, place: Place, deed: Deed, *, resumed: int, 
         deed: what is done with it.
         resumed: the round of the last resume.
         running: the execution has not ended.
+        open_stages: the stages that had not ended when it paused, if it has.
 
     Raises: Conflict (it runs, has ended well, or the execution has gone on without it).
     """
-    _check(plan, cells, place, running=running)
+    _check(plan, cells, place, running=running, open_stages=open_stages)
     since = resumed if running else 0
     passed = {place: _BY_HAND[deed]} if deed in _BY_HAND else {}
     anew = {one for one, cell in cells.items() if one != place and _was_kept_from(plan, one, cell, since)}
-    seen = {one: _seen(cell, since) for one, cell in cells.items()} | dict.fromkeys(anew, StepState.BLOCKED)
-    seen[place] = StepState.BLOCKED if deed == "retry" else StepState.SUCCEEDED
-    found = catch_up(plan, seen)
+    states = as_seen(cells, since) | dict.fromkeys(anew, StepState.BLOCKED)
+    states[place] = StepState.BLOCKED if deed == "retry" else StepState.SUCCEEDED
+    found = catch_up(plan, states)
     if deed == "retry":
         if place not in found.starts:
             raise Conflict(reason=because("by_hand_not_its_turn", step=plan.steps[place[0]].name))
@@ -59,17 +71,21 @@ def handle(plan: Plan, cells: Cells, place: Place, deed: Deed, *, resumed: int, 
     return Handled(frozenset(anew - set(found.skips)), passed, found, goes_on=True)
 
 
-def _check(plan: Plan, cells: Cells, place: Place, *, running: bool) -> None:
+def _check(plan: Plan, cells: Cells, place: Place, *, running: bool, open_stages: Collection[int] | None) -> None:
     (step, lane), cell = place, cells[place]
     name = plan.steps[step].name
     if is_well(plan, step, cell):
         raise Conflict(reason=because("by_hand_well", step=name))
     if cell.state not in TERMINAL_STEP_STATES:
         raise Conflict(reason=because("by_hand_open", step=name, state=cell.state.value))
-    stage = plan.stages[plan.stage_of(step, lane)]
-    open_ = (cells[one, at].state not in TERMINAL_STEP_STATES for one in stage.chain for at in stage.lanes)
-    if running and not any(open_):
+    number = plan.stage_of(step, lane)
+    if running and not (_is_open(plan, cells, number) if open_stages is None else number in open_stages):
         raise Conflict(reason=because("by_hand_passed", step=name))
+
+
+def _is_open(plan: Plan, cells: Cells, number: int) -> bool:
+    stage = plan.stages[number]
+    return any(cells[one, at].state not in TERMINAL_STEP_STATES for one in stage.chain for at in stage.lanes)
 
 
 def _was_kept_from(plan: Plan, place: Place, cell: Cell, since: int) -> bool:
@@ -78,9 +94,3 @@ def _was_kept_from(plan: Plan, place: Place, cell: Cell, since: int) -> bool:
     if cell.state not in TERMINAL_STEP_STATES or cell.missed or cell.round < since:
         return False
     return not is_well(plan, place[0], cell) and not has_failed(plan, place[0], cell)
-
-
-def _seen(cell: Cell, since: int) -> StepState:
-    """Return a state as what follows depends on it."""
-    left_out = cell.round < since and cell.state in TERMINAL_STEP_STATES
-    return StepState.SUCCEEDED if left_out or cell.by_hand is not None else cell.state

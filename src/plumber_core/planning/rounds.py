@@ -10,27 +10,27 @@ from plumber_core.model.rounds import Cell, Cells, Laid, Place, Touched, Wish
 from plumber_core.model.states import StepState
 from plumber_core.reasons import because
 
-_BROKEN = frozenset({StepState.FAILED, StepState.TIMED_OUT, StepState.LOST, StepState.EXPIRED, StepState.REJECTED})
+BROKEN = frozenset({StepState.FAILED, StepState.TIMED_OUT, StepState.LOST, StepState.EXPIRED, StepState.REJECTED})
 """How a step ends that did not do what it was to do, and was not stopped by anybody."""
 
 
 def is_well(plan: Plan, step: int, cell: Cell) -> bool:
     """Say whether nothing is left to do: it succeeded, its failure was allowed, or a person has said so."""
-    if cell.state is StepState.SUCCEEDED or cell.by_hand is not None:
+    if cell.state is StepState.SUCCEEDED or cell.passed or cell.by_hand is not None:
         return True
     return is_tolerated(plan, step, cell)
 
 
 def is_tolerated(plan: Plan, step: int, cell: Cell) -> bool:
     """Say whether a step has failed that may fail."""
-    return cell.state in _BROKEN and plan.steps[step].on_failure == "continue"
+    return cell.state in BROKEN and plan.steps[step].on_failure == "continue"
 
 
 def has_failed(plan: Plan, step: int, cell: Cell) -> bool:
     """Say whether a step has failed, or was ended while it ran: what was never begun has not."""
     if is_well(plan, step, cell):
         return False
-    return cell.state in _BROKEN or (cell.state is StepState.CANCELLED and cell.begun)
+    return cell.state in BROKEN or (cell.state is StepState.CANCELLED and cell.begun)
 
 
 def lay(plan: Plan, cells: Cells, wish: Wish) -> Laid:

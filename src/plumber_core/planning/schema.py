@@ -54,7 +54,8 @@ _STEP_TEXT = {
     "stdin": "what the command reads; empty unless given",
     "when": "a condition, true or false on each host, in CEL; success(), failed() and always() tell how it went so far",
     "needs": "names of steps that must have ended before; with any in the task, steps without it start at once",
-    "on_failure": "stop ends the run, or in a block the host's turn; continue goes on and counts a warning",
+    "on_failure": "stop ends the run, or in a block the host's turn; continue goes on and counts a warning; pause "
+    "pauses the run until somebody has tried it again, skipped it or says go on",
     "steps": "a block: every host carries these out in order, without waiting for the others",
     "rollout": "how it spreads over its hosts, batch by batch; all at once without it",
     "locks": "what it holds on a host while it runs there: names, such as db:shared or host:{agent}",

@@ -148,8 +148,7 @@ def _translate(error: Any, report: Report) -> None:
 
 def _choice(path: Path, value: Any, listed: str, report: Report) -> None:
     choices = listed.replace("'", "").replace(" or ", ", ").split(", ")
-    waits = path[-1] == "on_failure" and value == "pause"
-    if waits or (path[-1] == "type" and isinstance(value, str) and value in TYPES_LATER):
+    if path[-1] == "type" and isinstance(value, str) and value in TYPES_LATER:
         report.add("not_supported_yet", path, key=f"{path[-1]}: {value}")
         return
     guess = nearest(value, choices) if isinstance(value, str) else None

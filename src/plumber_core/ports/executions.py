@@ -7,12 +7,13 @@ from typing import Any, Protocol
 from plumber_core.model import records as r
 from plumber_core.model.plan import Plan
 from plumber_core.model.turns import CancelScope, Turn
+from plumber_core.ports.pausing import PauseStore
 from plumber_core.ports.pools import PoolStore
 from plumber_core.ports.rollouts import BatchStore
 from plumber_core.ports.rounds import RoundStore
 
 
-class ExecutionStore(PoolStore, BatchStore, RoundStore, Protocol):
+class ExecutionStore(PoolStore, BatchStore, RoundStore, PauseStore, Protocol):
     """Executions and the writes of the hot path."""
 
     async def submit(self, new: r.NewExecution) -> bool:

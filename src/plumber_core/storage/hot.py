@@ -101,7 +101,7 @@ UPDATE step_executions SET state = :state, ended_at = plumber_now(), cause = CAS
 WHERE id = :step AND {ok}"""
 _RETRY_STEP = f"""
 UPDATE step_executions SET state = {becomes(StepEvent.RETRY)}, retries = retries + 1, agent_id = {FREED},
-  ready_at = (SELECT CASE WHEN later.at > soon.at THEN later.at ELSE soon.at END
+  ready_at = CAST(:held AS BIGINT) + (SELECT CASE WHEN later.at > soon.at THEN later.at ELSE soon.at END
     FROM (SELECT plumber_now() + CAST(:delay AS BIGINT) AS at) soon,
          (SELECT CASE WHEN CAST(:silence AS BIGINT) = 0 THEN 0 ELSE CAST(:silence AS BIGINT) +
             CASE WHEN COALESCE(heard.last_seen_at, 0) > step_executions.started_at

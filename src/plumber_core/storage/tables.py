@@ -199,6 +199,8 @@ executions = Table(
     _flag("locked"),
     Column("main_state", Text),
     _flag("always_cancelled"),
+    _time("paused_at"),
+    Column("pause", Text),
 )
 _OPENS = text("opens_at IS NOT NULL")
 progress = Table(

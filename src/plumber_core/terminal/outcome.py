@@ -49,6 +49,9 @@ REASONS = {
     "always_turn": N_("it runs when all other steps have ended, however"),
     "needs": N_("it waits for {steps}"),
     "when_false": N_("not here: {when}"),
+    "paused": N_("paused by {by} since {since}: plumber execution continue"),
+    "paused_why": N_("paused by {by} since {since}: {reason}"),
+    "paused_failed": N_("paused since {since}, because {step} failed on {host}: plumber execution continue, or retry"),
     "agent_silent": N_("no word from its agent since {since}; still running as far as known"),
     "cancel_unheard": N_("cancel requested; no word from its agent since {since}"),
 }

@@ -7,10 +7,12 @@ from typing import Any
 
 from plumber_core.engine.batches import go
 from plumber_core.engine.cancel import cancel
+from plumber_core.engine.going_on import go_on
 from plumber_core.engine.operations.base import clean, page_size
 from plumber_core.engine.operations.executors import known_kinds
 from plumber_core.engine.operations.resuming import ResumeOperations
 from plumber_core.engine.operations.running import run_request, started
+from plumber_core.engine.pausing import pause
 from plumber_core.engine.pools import look_at_pools
 from plumber_core.engine.retention import missing
 from plumber_core.engine.source import Source
@@ -83,6 +85,20 @@ class ExecutionOperations(ResumeOperations):
         data = {"by": caller.principal.name, "reason": clean("reason", reason, 1000)}
         await self.store.add_event("execution.cancel_reason", execution, None, data)
         self.engine.wakeups.changed(execution)
+        row, _ = await self._load(execution)
+        return execution_summary(row)
+
+    async def pause(self, *, execution: str, reason: str = "") -> ExecutionSummary:
+        caller = await self.desk.allow("execution:pause", execution)
+        why = clean("reason", reason.strip(), 1000)
+        await pause(self.engine, clean("execution", execution, 200), caller.principal.name, why)
+        row, _ = await self._load(execution)
+        return execution_summary(row)
+
+    async def continue_(self, *, execution: str, reason: str = "") -> ExecutionSummary:
+        caller = await self.desk.allow("execution:continue", execution)
+        why = clean("reason", reason.strip(), 1000)
+        await go_on(self.engine, clean("execution", execution, 200), caller.principal.name, why)
         row, _ = await self._load(execution)
         return execution_summary(row)
 

@@ -14,7 +14,7 @@ from plumber_core.engine.pools import look_at_pools
 from plumber_core.engine.retention import missing
 from plumber_core.engine.rollout_views import Waits
 from plumber_core.engine.views import Looks, attempts_by_step, step_view, why_waiting
-from plumber_core.engine.waiting import look_at_agents, look_at_holds, queued_one, why_held, why_ready
+from plumber_core.engine.waiting import look_at_agents, look_at_holds, queued_one, why_held, why_paused, why_ready
 from plumber_core.errors import NotFound
 from plumber_core.model.overviews import (
     ExecutionMatrix,
@@ -52,7 +52,7 @@ class ExecutionLooks(Noun):
 
     async def step(self, *, execution: str, step: int, host: str) -> StepRecord:
         await self.desk.allow("execution:step", execution)
-        plan = await self._plan_with(execution, step)
+        row, plan = await self._with_step(execution, step)
         agent = _agent_of(plan, clean("host", host, 200))
         rounds, attempts = await self.store.step_rounds(execution, step, agent)
         if not rounds:
@@ -60,7 +60,7 @@ class ExecutionLooks(Noun):
         tries = attempts_by_step(attempts)
         one, waits = plan.steps[step], await self._waits(execution, plan)
         agents, holds = await look_at_agents(self.engine, rounds), await look_at_holds(self.engine, rounds)
-        looks = Looks(await look_at_pools(self.engine, rounds), waits, agents, holds)
+        looks = Looks(await look_at_pools(self.engine, rounds), waits, agents, holds, why_paused(row))
         return StepRecord(
             step=step,
             host=agent,
@@ -78,9 +78,12 @@ class ExecutionLooks(Noun):
         steps = await self.store.ready_steps(execution.id, MOST_WAITING) if open_ else []
         agents = await look_at_agents(self.engine, steps)
         holds = await look_at_holds(self.engine, steps, queued_one(execution))
-        told = {execution.id: why_held(holds.get(execution.id, ()))}
+        paused = why_paused(execution)
+        told = {execution.id: paused or why_held(holds.get(execution.id, ()))}
         for step in steps:
-            told[step.agent_id] = why_held(holds.get(step.id, ())) or why_ready(step, agents, rows.plan.offline)
+            told[step.agent_id] = (
+                paused or why_held(holds.get(step.id, ())) or why_ready(step, agents, rows.plan.offline)
+            )
         return {who: why for who, why in told.items() if why is not None}
 
     async def groups(self, *, execution: str, step: int) -> OutputGroups:
@@ -127,10 +130,13 @@ class ExecutionLooks(Noun):
         return found[:2]
 
     async def _plan_with(self, execution: str, step: int | None) -> Plan:
-        _, plan = await self._load(execution)
+        return (await self._with_step(execution, step))[1]
+
+    async def _with_step(self, execution: str, step: int | None) -> tuple[ExecutionRow, Plan]:
+        row, plan = await self._load(execution)
         if step is not None and not 0 <= step < len(plan.steps):
             raise NotFound(kind="step", name=str(step), nearest=None)
-        return plan
+        return row, plan
 
     async def _with_last_line(self, group: OutputGroup) -> OutputGroup:
         if group.attempt is None or not group.bytes:

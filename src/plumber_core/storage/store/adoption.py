@@ -24,6 +24,7 @@ from plumber_core.storage.store.base import (
     optional_json,
     step_row,
 )
+from plumber_core.storage.store.giving_back import held as held_back
 from plumber_core.storage.store.newest import seen
 from plumber_core.storage.store.turns import pass_over, settle_parts, was_passed
 
@@ -90,7 +91,7 @@ class AdoptionPart(StorePart):
         return await self.database.snapshot(work)
 
     async def settle(self, change: f.Settlement) -> bool:
-        return await self.write("settle", lambda connection: _settle(connection, change))
+        return await self.write("settle", lambda connection: settle(connection, change))
 
 
 def _adopt(connection: Connection, adopter: f.Adopter, held: Sequence[f.HeldAttempt]) -> f.Adopted | None:
@@ -148,7 +149,8 @@ def _has_no_other_lane(
     if other.attempt_id in adopter.running or took is not StepState.READY:
         return False
     values = {"state": text(becomes(event)), "agent_id": text(FREED), "attempt_id": None, "started_at": None}
-    freed = update(t.step_executions).where(_step.id == other.id).values(**values, ready_at=now())
+    ready_at = now() + held_back(connection, other.execution_id)
+    freed = update(t.step_executions).where(_step.id == other.id).values(**values, ready_at=ready_at)
     steps[other.id] = step_row(connection.execute(freed.returning(t.step_executions)).one())
     unended = (_attempt.id == other.attempt_id, _attempt.ended_at.is_(None))
     connection.execute(update(t.attempts).where(*unended).values(ended_at=now()))
@@ -250,7 +252,8 @@ def _note_stray(connection: Connection, adopter: f.Adopter, one: f.HeldAttempt) 
     insert_event(connection, "attempt.stray", None, adopter.agent, data)
 
 
-def _settle(connection: Connection, change: f.Settlement) -> bool:
+def settle(connection: Connection, change: f.Settlement) -> bool:
+    """Write where an execution stands, in the caller's transaction. False when somebody has changed it meanwhile."""
     mine = _progress.execution_id == change.execution
     counters = select(_progress.control).where(mine).order_by(_progress.stage).with_for_update()
     if tuple(connection.execute(counters).scalars()) != change.controls:

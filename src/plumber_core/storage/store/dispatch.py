@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from plumber_core.ids import pool_id, step_execution_id
 from plumber_core.model import records as r
+from plumber_core.model.asked import PAUSED
 from plumber_core.model.parts import TURN
 from plumber_core.model.plan import Plan
 from plumber_core.model.states import Actor, ExecutionState, StepEvent, StepState
@@ -17,6 +18,7 @@ from plumber_core.storage import hot
 from plumber_core.storage.guards import allows, becomes
 from plumber_core.storage.store.base import StorePart, dumps, microseconds, optional_microseconds
 from plumber_core.storage.store.halting import end_and_halt
+from plumber_core.storage.store.pausing import end_and_pause
 from plumber_core.storage.store.writing import (
     asks_json,
     opens,
@@ -142,6 +144,10 @@ class DispatchPart(StorePart):
             passes=bool(end.passed),
         )
         parameters = _end_parameters(end)
+        if end.pause is not None:
+            return await self.write(
+                "report_and_pause", lambda connection: end_and_pause(connection, script, parameters, end)
+            )
         if (first := end.halts) is not None:
             return await self.write("halt", lambda connection: end_and_halt(connection, script, parameters, first))
         return await self.hot("report", script, parameters)
@@ -249,6 +255,7 @@ def _end_parameters(end: r.StepEnd) -> dict[str, Any]:
         "warnings": end.warnings,
         "delay": microseconds(end.retry.delay) if end.retry else 0,
         "silence": microseconds(end.retry.silence) if end.retry else 0,
+        "held": PAUSED if end.paused else 0,
         "lease": end.term.name if end.term else "",
         "holder": end.term.holder if end.term else "",
         "term": end.term.term if end.term else 0,

@@ -258,6 +258,7 @@ def _cancel(
     mine = (_execution.id == execution_id, _execution.state.in_(open_states))
     if connection.execute(update(t.executions).where(*mine).values(**wanted)).rowcount != 1:
         return None
+    _end_pause(connection, execution_id)
     ended = case((_step.state.in_([*_WAITING, "claimed"]), now()), else_=_step.ended_at)
     of_these = (_step.execution_id == execution_id, _step.stage < (scope.stop if scope else len(stages)))
     touched = text(allows(StepEvent.CANCEL, Actor.SERVER))
@@ -278,6 +279,13 @@ def _cancel(
         connection.execute(update(t.executions).where(_execution.id == execution_id).values(**done))
         insert_event(connection, f"execution.{state}", execution_id, None, {"problem": problem} if problem else {})
     return live
+
+
+def _end_pause(connection: Connection, execution_id: str) -> None:
+    """One that is being cancelled is not paused any more: what ends counts, and what always runs may begin."""
+    paused = (_execution.id == execution_id, _execution.state == "paused")
+    running = {"state": ExecutionState.RUNNING.value, "paused_at": None, "pause": None}
+    connection.execute(update(t.executions).where(*paused).values(**running))
 
 
 def _end_claims(connection: Connection, execution_id: str) -> None:
@@ -320,4 +328,6 @@ def execution_row(row: Row[Any]) -> r.ExecutionRow:
         parameters=json.loads(row.parameters),
         round=row.round,
         resumed=row.resumed,
+        paused_at=row.paused_at,
+        pause=optional_json(row.pause),
     )

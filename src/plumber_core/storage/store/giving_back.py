@@ -5,12 +5,13 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, select, text, update
 
 from plumber_core.model import records as r
+from plumber_core.model.asked import PAUSED
 from plumber_core.model.states import Actor, StepEvent
 from plumber_core.storage import tables as t
 from plumber_core.storage.guards import FREED, allows, becomes
 from plumber_core.storage.store.base import insert_event, now, step_row
 
-_step, _attempt = t.step_executions.c, t.attempts.c
+_step, _attempt, _execution = t.step_executions.c, t.attempts.c, t.executions.c
 
 
 def give_back_claims(connection: Connection, *which: ColumnElement[bool]) -> list[r.StepRow]:
@@ -27,7 +28,7 @@ def give_back(connection: Connection, step: r.StepRow, event: StepEvent, actor: 
         "state": text(becomes(event)),
         "agent_id": text(FREED),
         "attempt_id": None,
-        "ready_at": now(),
+        "ready_at": now() + held(connection, step.execution_id),
         "started_at": None,
     }
     which = (_step.id == step.id, _step.attempt_id == step.attempt_id, text(allows(event, actor)))
@@ -38,3 +39,12 @@ def give_back(connection: Connection, step: r.StepRow, event: StepEvent, actor: 
     data = {"step_execution": step.id, "step": step.step, "lane": step.lane, "attempt": step.attempt_id}
     insert_event(connection, "step.ready", step.execution_id, step.agent_id, data)
     return row
+
+
+def held(connection: Connection, execution: str) -> int:
+    """Return what is added to ``ready_at`` of a step that becomes ready: nobody takes one of a paused execution.
+
+    Somebody who pauses it meanwhile is waited for, or waits and finds the step.
+    """
+    query = select(_execution.state).where(_execution.id == execution).with_for_update(read=True)
+    return PAUSED if connection.execute(query).scalar_one() == "paused" else 0

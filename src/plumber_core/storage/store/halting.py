@@ -24,7 +24,7 @@ def end_and_halt(connection: Connection, script: Script, parameters: dict[str, A
 
     Hosts that are being handed their first step in this moment are in flight.
     """
-    if not _carry_out(connection, script, parameters):
+    if not carry_out(connection, script, parameters):
         return False
     execution, stage = parameters["execution"], parameters["stage"]
     mine = (_step.execution_id == execution, _step.stage == stage)
@@ -67,7 +67,7 @@ def _tell_end(connection: Connection, execution: str, stage: int, *, in_parts: b
     insert_event(connection, "execution.failed", execution, None, {})
 
 
-def _carry_out(connection: Connection, script: Script, parameters: dict[str, Any]) -> bool:
+def carry_out(connection: Connection, script: Script, parameters: dict[str, Any]) -> bool:
     """Carry out a hot script inside of the caller's transaction."""
 
     def run(sql: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, or_, select, text, update
 
 from plumber_core.errors import Conflict
 from plumber_core.model import holds as h
@@ -22,7 +22,6 @@ from plumber_core.storage.store.writing import asks_json, started_event, starts_
 
 _hold, _step, _execution = t.holds.c, t.step_executions.c, t.executions.c
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(4703145)")
-"""On SQLite a writer is alone anyway."""
 AT_ONCE = 5000
 """Names, or holders, in one statement."""
 
@@ -51,8 +50,7 @@ class HoldPart(StorePart):
 
 
 def _admit(connection: Connection, names: set[str]) -> h.Admitted:
-    if connection.dialect.name == "postgresql":
-        connection.execute(_ONE_AT_A_TIME)
+    decide_alone(connection)
     asking = _asking(connection, names)
     if not asking:
         return h.Admitted(ending=_ending(connection, {}))
@@ -65,6 +63,12 @@ def _admit(connection: Connection, names: set[str]) -> h.Admitted:
     return h.Admitted(_ready(connection, granted), _begun(connection), _ending(connection, verdict.replaced))
 
 
+def decide_alone(connection: Connection) -> None:
+    """Let nobody else decide who holds what until this transaction has ended. On SQLite a writer is alone anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ONE_AT_A_TIME)
+
+
 def take(connection: Connection, execution: str, wants: Sequence[Asked]) -> None:
     """Have an execution that goes on hold again what it needs, in the caller's transaction.
 
@@ -72,8 +76,7 @@ def take(connection: Connection, execution: str, wants: Sequence[Asked]) -> None
     """
     if not wants:
         return
-    if connection.dialect.name == "postgresql":
-        connection.execute(_ONE_AT_A_TIME)
+    decide_alone(connection)
     ask(connection, execution, execution, wants)
     names = {wanted.name for wanted in wants}
     if execution not in admit(_rows(connection, _asking(connection, names))).granted:
@@ -83,7 +86,7 @@ def take(connection: Connection, execution: str, wants: Sequence[Asked]) -> None
 
 def _asking(connection: Connection, names: set[str]) -> set[str]:
     """Return the names that are asked for among these, with all that is asked for beside them, and so on."""
-    open_ = (_hold.granted_at.is_(None), _hold.refused.is_(None))
+    open_ = (_hold.granted_at.is_(None), _hold.refused.is_(None), _awake())
     if EVERYTHING in names:
         return set(connection.execute(select(_hold.name).distinct().where(*open_)).scalars())
     found: set[str] = set()
@@ -99,10 +102,17 @@ def _asking(connection: Connection, names: set[str]) -> set[str]:
     return found
 
 
+def _awake() -> ColumnElement[bool]:
+    """Return the condition that whoever asks for something could use it: a paused execution keeps its steps' places,
+    and stands in nobody's way meanwhile."""
+    paused = select(_execution.id).where(_execution.state == "paused")
+    return or_(_hold.granted_at.is_not(None), _hold.execution_id.not_in(paused))
+
+
 def _rows(connection: Connection, names: set[str]) -> list[h.Hold]:
     rows: list[h.Hold] = []
     for some in _pieces(names):
-        query = select(t.holds).where(_hold.name.in_(some), _hold.refused.is_(None))
+        query = select(t.holds).where(_hold.name.in_(some), _hold.refused.is_(None), _awake())
         rows += map(hold_row, connection.execute(query))
     return rows
 

@@ -33,6 +33,8 @@ _DEEDS = (
     "execution.cancel_requested",
     "execution.cancel_reason",
     "execution.resumed",
+    "execution.paused",
+    "execution.continued",
     "batch.go",
     "execution.step_retry",
     "execution.step_skip",

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from plumber_core.model import records as r
-from plumber_core.model.asked import NEVER
+from plumber_core.model.asked import NEVER, PAUSED
 from plumber_core.model.limits import CLOCK_DRIFT, STOP_MARGIN
 from plumber_core.model.states import Actor, StepEvent
 from plumber_core.storage import tables as t
@@ -105,7 +105,8 @@ class ReaperPart(StorePart):
         paused = t.progress.c.opens_at.is_not(None)
         waiting = and_(_step.state.in_(("ready", "retry_wait")), _step.ready_at < NEVER)
         asking = update(t.holds).where(t.holds.c.granted_at.is_(None))
-        open_ = and_(_execution.state.in_(("queued", "running", "paused")), _execution.deadline_at.is_not(None))
+        # While an execution is paused its time stands still anyway.
+        open_ = and_(_execution.state.in_(("queued", "running")), _execution.deadline_at.is_not(None))
 
         def work(connection: Connection) -> None:
             if not connection.execute(select(leads(term))).scalar_one():
@@ -138,8 +139,12 @@ class ReaperPart(StorePart):
         def work(connection: Connection) -> None:
             for step, stop_after in given_up.values():
                 until = now() + microseconds(stop_after * CLOCK_DRIFT + STOP_MARGIN)
-                waits = (_step.id == step, _step.state == "retry_wait", _step.ready_at < until)
-                connection.execute(update(t.step_executions).where(*waits).values(ready_at=until))
+                waits = (_step.id == step, _step.state == "retry_wait")
+                # Of a paused execution the time is kept in the same way; see ``asked.PAUSED``.
+                soon = (*waits, _step.ready_at < until)
+                paused = (*waits, _step.ready_at >= PAUSED, _step.ready_at < until + PAUSED)
+                connection.execute(update(t.step_executions).where(*paused).values(ready_at=until + PAUSED))
+                connection.execute(update(t.step_executions).where(*soon).values(ready_at=until))
 
         if given_up:
             await self.write("hold_retries", work)
@@ -155,20 +160,19 @@ class ReaperPart(StorePart):
             .join(t.executions, _execution.id == _step.execution_id)
             .where(
                 _step.state == "ready",
+                _execution.state != "paused",
                 literal_column(waits_since("step_executions"), BigInteger) + _execution.queue_timeout <= moment,
             )
         )
         late = select(_execution.id).where(
-            _execution.state.in_(("queued", "running", "paused")),
+            _execution.state.in_(("queued", "running")),
             _execution.deadline_at <= moment,
             or_(
                 _execution.cancel_requested.is_(False),
                 and_(_execution.main_state.is_not(None), _execution.always_cancelled.is_(False)),
             ),
         )
-        adopted = select(_execution.id).where(
-            _execution.state.in_(("queued", "running", "paused")), _execution.adopted > 0
-        )
+        adopted = select(_execution.id).where(_execution.state.in_(("queued", "running")), _execution.adopted > 0)
 
         queued = select(_execution.id).where(_execution.state == "queued", _execution.cancel_requested.is_(False))
         tired = queued.where(_execution.created_at + _execution.queue_timeout <= moment)

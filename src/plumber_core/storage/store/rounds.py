@@ -28,6 +28,7 @@ from plumber_core.storage.store.base import (
 from plumber_core.storage.store.executions import execution_row
 from plumber_core.storage.store.holds import take
 from plumber_core.storage.store.newest import newest, seen
+from plumber_core.storage.store.turns import was_passed
 
 _execution, _step, _progress = t.executions.c, t.step_executions.c, t.progress.c
 _CELL = (_step.step, _step.lane, _step.state, _step.agent_id, _step.attempt_id, _step.round, _step.attempt_number)
@@ -82,17 +83,24 @@ class RoundPart(StorePart):
 
 
 def _whole(connection: Connection, execution_id: str) -> m.Whole | None:
-    controls = select(_progress.control).where(_progress.execution_id == execution_id).order_by(_progress.stage)
-    counted = tuple(connection.execute(controls).scalars())
+    counters = select(_progress.control, _progress.remaining).where(_progress.execution_id == execution_id)
+    counted = connection.execute(counters.order_by(_progress.stage)).all()
     row = connection.execute(select(t.executions).where(_execution.id == execution_id)).first()
     if row is None:
         return None
+    cells = cells_of(connection, execution_id)
+    controls, remaining = tuple(one.control for one in counted), tuple(one.remaining for one in counted)
+    return m.Whole(execution_row(row), Plan.from_json(json.loads(row.plan)), cells, controls, remaining)
+
+
+def cells_of(connection: Connection, execution_id: str) -> dict[m.Place, m.Cell]:
+    """Read the newest row of every place."""
     query = (
         select(*_CELL, _step.id, _step.by_hand, _step.cause)
         .where(_step.execution_id == execution_id)
         .order_by(_step.round)
     )
-    cells = {
+    return {
         (one.step, one.lane): m.Cell(
             StepState(one.state),
             one.agent_id,
@@ -100,12 +108,12 @@ def _whole(connection: Connection, execution_id: str) -> m.Whole | None:
             one.round,
             one.attempt_number,
             one.by_hand,
-            one.cause is not None,
+            one.cause is not None and not was_passed(one.cause),
             one.id,
+            was_passed(one.cause),
         )
         for one in connection.execute(query.order_by(_step.round))
     }
-    return m.Whole(execution_row(row), Plan.from_json(json.loads(row.plan)), cells, counted)
 
 
 def _renew(connection: Connection, change: m.Renewal) -> bool:

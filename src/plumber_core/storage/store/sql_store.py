@@ -25,6 +25,7 @@ from plumber_core.storage.store.groups import GroupPart
 from plumber_core.storage.store.holds import HoldPart
 from plumber_core.storage.store.logs import LogPart
 from plumber_core.storage.store.overviews import OverviewPart
+from plumber_core.storage.store.pausing import PausePart
 from plumber_core.storage.store.pools import PoolPart
 from plumber_core.storage.store.reaper import ReaperPart
 from plumber_core.storage.store.retention import RetentionPart
@@ -48,6 +49,7 @@ class SqlStore(
     BatchPart,
     RoundPart,
     TurnPart,
+    PausePart,
     ReaperPart,
     AbsencePart,
     HoldPart,

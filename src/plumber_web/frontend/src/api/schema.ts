@@ -355,6 +355,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/execution.continue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let a paused execution go on exactly where it was.
+         * @description Let a paused execution go on exactly where it was.
+         *
+         *     Steps whose failure has paused it, and that nobody has tried again, skipped or marked as done, are passed over,
+         *     each with a warning.
+         *
+         *     Raises: NotFound, Conflict (it is not paused).
+         */
+        post: operations["execution.continue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/execution.go": {
         parameters: {
             query?: never;
@@ -483,6 +508,30 @@ export interface paths {
          *     Raises: NotFound.
          */
         post: operations["execution.matrix"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execution.pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start no further step until somebody says continue; what runs ends as it may, and counts.
+         * @description Start no further step until somebody says continue; what runs ends as it may, and counts.
+         *
+         *     The time of the execution stands still meanwhile.
+         *
+         *     Raises: NotFound, Conflict (it is queued, paused, being cancelled, or has ended).
+         */
+        post: operations["execution.pause"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1817,6 +1866,16 @@ export interface components {
              */
             reason?: string;
         };
+        /** ExecutionContinueIn */
+        ExecutionContinueIn: {
+            /** Execution */
+            execution: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason?: string;
+        };
         /**
          * ExecutionDetail
          * @description An execution with its steps; ``counts`` is over the newest round of each, state by state. ``waiting`` tells for
@@ -2123,6 +2182,16 @@ export interface components {
         ExecutionMatrixIn: {
             /** Execution */
             execution: string;
+        };
+        /** ExecutionPauseIn */
+        ExecutionPauseIn: {
+            /** Execution */
+            execution: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason?: string;
         };
         /** ExecutionPreviewResumeIn */
         ExecutionPreviewResumeIn: {
@@ -4389,6 +4458,39 @@ export interface operations {
             503: components["responses"]["503"];
         };
     };
+    "execution.continue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionContinueIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionSummary"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
     "execution.go": {
         parameters: {
             query?: never;
@@ -4574,6 +4676,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExecutionMatrix"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "execution.pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecutionPauseIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionSummary"];
                 };
             };
             400: components["responses"]["400"];

@@ -71,7 +71,7 @@ it('asks for the whole when it does not know the place or the execution ended', 
   expect(apply(picture, event('step.late', 'h1', { step: 0 }))).toBe('none')
   expect(apply(picture, event('execution.failed', null))).toBe('unknown')
   expect(apply(picture, event('execution.resumed', null))).toBe('unknown')
-  expect(apply(picture, event('execution.step_done', null))).toBe('unknown')
+  for (const kind of ['step_done', 'paused', 'continued']) expect(apply(picture, event(`execution.${kind}`, null))).toBe('unknown')
   expect(apply(picture, event('execution.cancel_requested', null))).toBe('execution')
   expect(picture.matrix.cancel_requested).toBe(true)
 })

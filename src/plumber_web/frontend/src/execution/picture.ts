@@ -28,8 +28,8 @@ export interface Picture {
 }
 
 const FINAL = new Set(['succeeded', 'failed', 'cancelled'])
-/** Steps begin another round: only the server knows which. */
-const ROUNDS = new Set(['resumed', 'step_retry', 'step_skip', 'step_done'])
+/** Steps begin another round, or wait for another reason: only the server knows which. */
+const ROUNDS = new Set(['resumed', 'step_retry', 'step_skip', 'step_done', 'paused', 'continued'])
 const STEP_STATES = new Set([...ENDED, ...BUSY, 'blocked', 'ready', 'retry_wait'])
 
 const seconds = (list: (number | null)[]): Float64Array => Float64Array.from(list, (value) => value ?? NaN)
@@ -112,7 +112,7 @@ function stepIn(id: string): number | undefined {
 function applyToExecution(picture: Picture, what: string): Effect {
   if (what === 'cancel_requested') picture.matrix.cancel_requested = true
   else if (FINAL.has(what) || ROUNDS.has(what) || what === 'always' || what === 'turn') return 'unknown'
-  else if (what === 'queued' || what === 'running' || what === 'paused') picture.matrix.state = what as Matrix['state']
+  else if (what === 'queued' || what === 'running') picture.matrix.state = what as Matrix['state']
   else return 'none'
   return 'execution'
 }
