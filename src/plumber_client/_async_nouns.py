@@ -9,7 +9,14 @@ import builtins
 from collections.abc import Awaitable
 from typing import Any, Literal, Protocol, TypeVar
 
-from plumber_core.model.notice_views import ChannelView, DeliveryState, DeliveryView, PluginView, SubscriberView
+from plumber_core.model.notice_views import (
+    ChannelView,
+    DeliveryState,
+    DeliveryView,
+    PanelView,
+    PluginView,
+    SubscriberView,
+)
 from plumber_core.model.overviews import (
     ExecutionMatrix,
     ExecutorView,
@@ -650,6 +657,10 @@ class System:
     async def plugins(self) -> builtins.list[PluginView]:
         """Return the plugins that this server has loaded, what they registered, and what of it fails."""
         return await self._call("system.plugins", builtins.list[PluginView], {})
+
+    async def panels(self, *, slot: Literal["home", "task", "execution", "agent"]) -> builtins.list[PanelView]:
+        """Return the boxes of plugins for one place of the web page that the caller may see, in their order."""
+        return await self._call("system.panels", builtins.list[PanelView], {"slot": slot})
 
     async def overview(self, *, failed_since: str | None = None) -> Overview:
         """Return what runs, what failed since a time of ISO 8601 (None: the last day) and how the fleet is.

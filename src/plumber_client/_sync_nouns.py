@@ -8,7 +8,14 @@ from __future__ import annotations
 import builtins
 from typing import Any, Literal, Protocol, TypeVar
 
-from plumber_core.model.notice_views import ChannelView, DeliveryState, DeliveryView, PluginView, SubscriberView
+from plumber_core.model.notice_views import (
+    ChannelView,
+    DeliveryState,
+    DeliveryView,
+    PanelView,
+    PluginView,
+    SubscriberView,
+)
 from plumber_core.model.overviews import (
     ExecutionMatrix,
     ExecutorView,
@@ -639,6 +646,10 @@ class System:
     def plugins(self) -> builtins.list[PluginView]:
         """Return the plugins that this server has loaded, what they registered, and what of it fails."""
         return self._call("system.plugins", builtins.list[PluginView], {})
+
+    def panels(self, *, slot: Literal["home", "task", "execution", "agent"]) -> builtins.list[PanelView]:
+        """Return the boxes of plugins for one place of the web page that the caller may see, in their order."""
+        return self._call("system.panels", builtins.list[PanelView], {"slot": slot})
 
     def overview(self, *, failed_since: str | None = None) -> Overview:
         """Return what runs, what failed since a time of ISO 8601 (None: the last day) and how the fleet is.

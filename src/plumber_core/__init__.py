@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from plumber_core.plugins.contracts.notifier import Notification, Notifier
     from plumber_core.plugins.contracts.secret_provider import SecretNotFound, SecretProvider, SecretRef
     from plumber_core.plugins.contracts.step_context import StepContext, StepFailed
-    from plumber_core.plugins.contracts.web_panel import MarkdownOf, TableOf, WebPanel
+    from plumber_core.plugins.contracts.web_panel import EsModule, MarkdownOf, TableOf, WebPanel
     from plumber_core.plugins.markers import hookimpl
     from plumber_core.version import __version__
 
@@ -89,6 +89,7 @@ _WHERE = {
     "SecretRef": "plumber_core.plugins.contracts.secret_provider",
     "StepContext": "plumber_core.plugins.contracts.step_context",
     "StepFailed": "plumber_core.plugins.contracts.step_context",
+    "EsModule": "plumber_core.plugins.contracts.web_panel",
     "MarkdownOf": "plumber_core.plugins.contracts.web_panel",
     "TableOf": "plumber_core.plugins.contracts.web_panel",
     "WebPanel": "plumber_core.plugins.contracts.web_panel",
@@ -107,6 +108,7 @@ __all__ = [
     "Credential",
     "CredentialRejected",
     "Decision",
+    "EsModule",
     "Event",
     "EventSubscriber",
     "ExecutionState",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,10 +84,71 @@ def test_pages_have_every_hook_with_its_exact_signature(page: str) -> None:
 
 @pytest.mark.parametrize("name", HOOKS)
 def test_there_is_a_test_named_after_the_hook(name: str) -> None:
-    assert [node for node in functions("tests") if node.name == f"test_hook_{name}"] != []
+    """It registers a plugin with this hook and asserts what comes of it."""
+    [test] = [node for node in functions("tests") if node.name == f"test_hook_{name}"]
+    text = ast.unparse(test)
+    used = name if name != "register_routes" else "plugin_routes"
+    assert used in text.partition("\n")[2], "the test does not implement the hook that it is named after"
+    assert any(isinstance(node, ast.Assert) or "pytest.raises" in ast.unparse(node) for node in ast.walk(test))
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("name", HOOKS)
+def test_the_plugins_that_a_page_names_use_the_hook(name: str, page: str) -> None:
+    section = (ROOT / page).read_text().split(f"## `{name}`\n")[1].split("\n## ")[0]
+    [named] = re.findall(r"(?m)^(?:Used by|使用者：)(.+?)[.。]", section.replace("\n", " \n"))
+    users = re.findall(r"`([\w-]+)`", named)
+    assert users != []
+    for user in users:
+        assert name in implemented(ENTRY_POINTS[user]), f"{user} does not implement {name}"
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_the_product_asks_for_what_the_hook_registers(name: str) -> None:
+    """A hook without a caller would be a promise that nobody keeps."""
+    wanted = CALLED_AS.get(name, name.removeprefix("register_"))
+    places = [path for path in SOURCES if path.parts[-2] != "plugins" and wanted in attributes(path)]
+    assert places != [], f"nothing in src uses .{wanted} outside of plumber_core/plugins"
+
+
+CALLED_AS = {
+    "register_authenticators": "authenticate",
+    "register_authorisers": "authorise",
+    "register_event_subscribers": "subscribers",
+    "register_web_panels": "panels",
+    "register_commands": "add_commands",
+    "register_routes": "plugins",
+}
+"""Where the attribute that stands for the objects is not named after the hook."""
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+
+
+@functools.cache
+def attributes(path: Path) -> frozenset[str]:
+    return frozenset(node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute))
+
+
+def entry_points() -> dict[str, Path]:
+    """Return the plugins of this repository by the names under which they are installed, with their modules' files."""
+    found = {}
+    for project in (ROOT, *sorted((ROOT / "examples").glob("plumber-*"))):
+        points = tomllib.loads((project / "pyproject.toml").read_text())["project"]["entry-points"]["plumber"]
+        for name, module in points.items():
+            base = project / "src" / module.partition(":")[0].replace(".", "/")
+            found[name] = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+        if project != ROOT:
+            found[project.name] = next(iter(reversed(found.values())))
+    return found
+
+
+ENTRY_POINTS = entry_points()
+
+
+def implemented(module: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(module.read_text()))
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef) and is_implementation(node)}
 
 
 @pytest.mark.parametrize("name", HOOKS)
 def test_a_real_plugin_uses_the_hook(name: str) -> None:
-    users = [node for node in functions("src", "examples") if node.name == name and is_implementation(node)]
-    assert users != []
+    assert [point for point, module in ENTRY_POINTS.items() if name in implemented(module)] != []

@@ -50,7 +50,7 @@ def test_documented_plugin_registers(source: str) -> None:
         *manager._implementers("register_commands"),
         *manager._implementers("register_routes"),
     ]
-    assert len(found) == 1
+    assert len(found) == max(1, source.count(" WebPanel("))
 
 
 VERBS = [

@@ -16,6 +16,7 @@ from plumber_core import (
     Bearer,
     Credential,
     Decision,
+    EsModule,
     Event,
     EventSubscriber,
     Executor,
@@ -27,6 +28,7 @@ from plumber_core import (
     SecretProvider,
     SecretRef,
     StepContext,
+    TableOf,
     WebPanel,
     executor,
     hookimpl,
@@ -144,6 +146,21 @@ def test_hook_register_event_subscribers() -> None:
 
     found = manager(("a", plugin("register_event_subscribers", [Ear()]))).event_subscribers()
     assert [entry.name for entry in found] == ["ear"]
+
+
+@pytest.mark.parametrize(
+    ("panel", "reason"),
+    [
+        (WebPanel("a", "cellar", "A", MarkdownOf("x")), "there is no slot 'cellar', only home, task"),  # type: ignore[arg-type]
+        (WebPanel("a", "home", "A", TableOf("https://elsewhere.example/x", ())), "is no address of this server"),
+        (WebPanel("a", "home", "A", EsModule("/x.js")), "is no address of this server"),
+        (WebPanel("a", "home", "A", EsModule("../x.js")), "is no address of this server"),
+        (WebPanel("a", "home", "A", "text"), "its source is str"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_panel_that_the_page_could_not_show_is_refused(panel: WebPanel, reason: str) -> None:
+    with pytest.raises(PluginBroken, match=reason):
+        manager(("a", plugin("register_web_panels", [panel]))).web_panels()
 
 
 def test_hook_register_web_panels() -> None:

@@ -21,6 +21,7 @@ NAMES = [
     "Credential",
     "CredentialRejected",
     "Decision",
+    "EsModule",
     "Event",
     "EventSubscriber",
     "ExecutionState",

@@ -17,7 +17,7 @@ from plumber_core.control.operations import operation
 from plumber_core.control.people import Sessions as Sessions
 from plumber_core.control.people import Tokens as Tokens
 from plumber_core.control.subscribers import Subscribers as Subscribers
-from plumber_core.model.notice_views import PluginView
+from plumber_core.model.notice_views import PanelView, PluginView
 from plumber_core.model.overviews import (
     ExecutionMatrix,
     LogSource,
@@ -25,6 +25,7 @@ from plumber_core.model.overviews import (
     Overview,
     StepRecord,
 )
+from plumber_core.model.panel_slots import PanelSlot
 from plumber_core.model.resume_views import ResumePreview, WhichRevision
 from plumber_core.model.rounds import What
 from plumber_core.model.states import ExecutionState
@@ -340,6 +341,11 @@ class System(Protocol):
     @operation("system.plugins", writes=False)
     async def plugins(self) -> builtins.list[PluginView]:
         """Return the plugins that this server has loaded, what they registered, and what of it fails."""
+        ...
+
+    @operation("system.panels", writes=False)
+    async def panels(self, *, slot: PanelSlot) -> builtins.list[PanelView]:
+        """Return the boxes of plugins for one place of the web page that the caller may see, in their order."""
         ...
 
     @operation("system.overview", writes=False)

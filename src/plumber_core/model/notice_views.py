@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from plumber_core.model.notices import DeliveryState as DeliveryState
 from plumber_core.model.views import Event, View
@@ -65,6 +66,26 @@ class PluginObjectView(View):
     error: str | None = None
     failed_at: datetime | None = None
     behind: datetime | None = None
+
+
+class PanelColumn(View):
+    """A column of a panel's table: the key in each row, and what stands above."""
+
+    key: str
+    heading: str
+
+
+class PanelView(View):
+    """A plugin's box in the web page. Of ``kind`` table it has ``url`` and ``columns``, of module ``url``, of markdown
+    ``text``; ``url`` is relative to this server."""
+
+    name: str
+    plugin: str
+    title: str
+    kind: Literal["table", "markdown", "module"]
+    url: str | None = None
+    columns: list[PanelColumn] | None = None
+    text: str | None = None
 
 
 class PluginView(View):

@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from plumber_core.model.panel_slots import SLOTS
 from plumber_core.plugins.catalogue import HookContract
 from plumber_core.plugins.contracts.base import PluginObject
 from plumber_core.plugins.contracts.executor import Executor
+from plumber_core.plugins.contracts.web_panel import EsModule, MarkdownOf, TableOf, WebPanel
 
+_OWN = re.compile(r"(?!\.\.?/)[\w.~-]+(/(?!\.\.?(/|$))[\w.~-]+)*(\?[^#\s]*)?", re.ASCII)
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 """Names that go into task files, tables and URLs."""
 
@@ -28,7 +31,21 @@ def object_problem(item: object, contract: HookContract[Any]) -> str | None:
         return f"{type(item).__name__}.{contract.name} is {name!r}; expected a name such as 'greet'"
     if isinstance(item, PluginObject) and (problem := _method_problem(item, contract.base)):
         return problem
+    if isinstance(item, WebPanel):
+        return _panel_problem(item)
     return _executor_problem(item) if isinstance(item, Executor) else None
+
+
+def _panel_problem(panel: WebPanel) -> str | None:
+    """The page shows what is of this server only: nothing else passes its content security policy."""
+    if panel.slot not in SLOTS:
+        return f"panel {panel.name}: there is no slot {panel.slot!r}, only {', '.join(SLOTS)}"
+    if not isinstance(panel.source, TableOf | MarkdownOf | EsModule):
+        return f"panel {panel.name}: its source is {type(panel.source).__name__}"
+    url = getattr(panel.source, "url", None)
+    if url is not None and (not isinstance(url, str) or not _OWN.fullmatch(url)):
+        return f"panel {panel.name}: {url!r} is no address of this server without a leading /, such as 'greet/panel.js'"
+    return None
 
 
 def _method_problem(item: PluginObject, contract: type) -> str | None:

@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from plumber_core.engine.access import require_user
 from plumber_core.engine.clock import moment
 from plumber_core.engine.operations.base import Noun, clean
-from plumber_core.engine.operations.plugins import plugin_views
+from plumber_core.engine.operations.plugins import panel_views, plugin_views
 from plumber_core.engine.pictures import RESULTS, usual_duration
 from plumber_core.engine.presence import presence
 from plumber_core.engine.views import execution_summary, summary_values, token_info
 from plumber_core.errors import InvalidRequest, NotFound
 from plumber_core.ids import new_secret, secret_hash
-from plumber_core.model.notice_views import PluginView
+from plumber_core.model.notice_views import PanelView, PluginView
 from plumber_core.model.overviews import ExecutionProgress, FleetCounts, Overview
+from plumber_core.model.panel_slots import PanelSlot
 from plumber_core.model.states import Presence
 from plumber_core.model.views import Done, LoginResult, Principal, SystemInfo, TokenCreated, TokenInfo
 from plumber_core.reasons import because
@@ -97,6 +98,10 @@ class SystemOperations(Noun):
     async def plugins(self) -> builtins.list[PluginView]:
         await self.desk.allow("system:plugins")
         return await plugin_views(self.desk)
+
+    async def panels(self, *, slot: PanelSlot) -> builtins.list[PanelView]:
+        await self.desk.allow("system:panels")
+        return await panel_views(self.desk, slot)
 
     async def overview(self, *, failed_since: str | None = None) -> Overview:
         await self.desk.allow("system:overview")

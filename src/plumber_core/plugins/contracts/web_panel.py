@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-PanelSlot = Literal["home", "task", "execution", "agent"]
+from plumber_core.model.panel_slots import PanelSlot
 
 
 @dataclass(frozen=True, slots=True)
 class TableOf:
-    """A table: ``url`` answers a JSON list of objects, ``columns`` are (key, heading)."""
+    """A table: ``url`` answers a JSON list of objects, ``columns`` are (key, heading).
+
+    It is an address of this server, such as one of ``register_routes``, without a leading ``/``. The page adds what it
+    shows as ``?task=``, ``?execution=`` or ``?agent=``, and asks again twice a minute.
+    """
 
     url: str
     columns: tuple[tuple[str, str], ...]
@@ -25,7 +28,11 @@ class MarkdownOf:
 
 @dataclass(frozen=True, slots=True)
 class EsModule:
-    """A script module that exports ``mount(element, context)``. It has the rights of who looks at it."""
+    """A script module of this server that exports ``mount(element, context)``; what that returns is called to end it.
+
+    ``context`` has ``slot``, ``task``, ``execution`` or ``agent`` (a name or an id), ``language`` and
+    ``call(operation, arguments)``. It has the rights of who looks at it.
+    """
 
     url: str
 

@@ -1087,6 +1087,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/system.panels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return the boxes of plugins for one place of the web page that the caller may see, in their order.
+         * @description Return the boxes of plugins for one place of the web page that the caller may see, in their order.
+         */
+        post: operations["system.panels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/system.plugins": {
         parameters: {
             query?: never;
@@ -2841,6 +2861,49 @@ export interface components {
             next: string | null;
         };
         /**
+         * PanelColumn
+         * @description A column of a panel's table: the key in each row, and what stands above.
+         */
+        PanelColumn: {
+            /** Heading */
+            heading: string;
+            /** Key */
+            key: string;
+        };
+        /**
+         * PanelView
+         * @description A plugin's box in the web page. Of ``kind`` table it has ``url`` and ``columns``, of module ``url``, of markdown
+         *     ``text``; ``url`` is relative to this server.
+         */
+        PanelView: {
+            /**
+             * Columns
+             * @default null
+             */
+            columns: components["schemas"]["PanelColumn"][] | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "table" | "markdown" | "module";
+            /** Name */
+            name: string;
+            /** Plugin */
+            plugin: string;
+            /**
+             * Text
+             * @default null
+             */
+            text: string | null;
+            /** Title */
+            title: string;
+            /**
+             * Url
+             * @default null
+             */
+            url: string | null;
+        };
+        /**
          * PlannedBatch
          * @description A batch as it would run: its hosts by name, the first 50 of them.
          */
@@ -3502,6 +3565,14 @@ export interface components {
              * @default null
              */
             failed_since?: string | null;
+        };
+        /** SystemPanelsIn */
+        SystemPanelsIn: {
+            /**
+             * Slot
+             * @enum {string}
+             */
+            slot: "home" | "task" | "execution" | "agent";
         };
         /** SystemPluginsIn */
         SystemPluginsIn: Record<string, never>;
@@ -5534,6 +5605,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            400: components["responses"]["400"];
+            401: components["responses"]["401"];
+            403: components["responses"]["403"];
+            404: components["responses"]["404"];
+            409: components["responses"]["409"];
+            410: components["responses"]["410"];
+            413: components["responses"]["413"];
+            429: components["responses"]["429"];
+            503: components["responses"]["503"];
+        };
+    };
+    "system.panels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SystemPanelsIn"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PanelView"][];
                 };
             };
             400: components["responses"]["400"];
