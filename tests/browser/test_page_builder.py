@@ -1,10 +1,11 @@
-"""Building a task in a browser: steps are dragged and moved by keys, and every problem leads to where it stands."""
+"""Building a task in a browser: steps are dragged and moved by keys, into blocks too; a problem leads to its place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+import yaml
 from playwright.sync_api import Locator, Page, expect
 
 from support.browser import ON_SQLITE, Visitor
@@ -32,6 +33,22 @@ steps:
     run: echo 2
   - name: third
     run: echo 3  # why three
+"""
+BLOCK = """\
+name: tidy-up
+on: all
+steps:
+  - name: first
+    run: echo 1
+  - name: roll out
+    rollout:
+      batches: 1 100%
+    steps:
+      # Gently.
+      - name: stop
+        run: echo 2
+  - name: last
+    run: echo 3
 """
 
 
@@ -89,6 +106,55 @@ def test_a_step_is_dragged_to_another_place_and_comments_go_with_it(builder: Vis
     comment = saved.index("# This one must stay with its step.")
     assert saved.index("name: first") < comment < saved.index("name: second")
     assert saved.startswith("# Kept by hand: do not lose this line.\n")
+
+
+def _drag(page: Page, name: str, to: str) -> None:
+    """Drag a step by its grip to the place of another one."""
+    grip, target = (page.locator("li", has=_card(page, one)).last for one in (name, to))
+    grip.locator(".grip").first.hover()
+    page.mouse.down()
+
+    def arrived() -> bool:
+        for y in (6, 8):
+            target.hover(force=True, position={"x": 60, "y": y + 30})
+        return target.locator("xpath=..").get_by_text(name, exact=True).count() > 0
+
+    wait_until_sync(arrived, 60, f"the list of {to} to make room")
+    page.mouse.up()
+
+
+def test_steps_enter_a_block_leave_it_and_stand_at_the_end(builder: Visitor) -> None:
+    """A block's steps are cards as all others: dragged, moved by keys, opened, and told of their problems."""
+    page = builder.page
+    builder.server.call("task.apply", source=BLOCK, format="yaml")
+    builder.open("/tasks/tidy-up/edit")
+    inside = page.get_by_role("list", name="Steps of roll out").get_by_role("listitem")
+    _drag(page, "first", to="stop")
+    expect(inside).to_have_count(2)
+    _card(page, "last").focus()
+    page.keyboard.press("Alt+ArrowRight")
+    expect(inside).to_have_count(3)
+    expect(_card(page, "last")).to_be_focused()
+    _card(page, "stop").focus()
+    page.keyboard.press("Alt+ArrowLeft")
+    expect(inside).to_have_count(2)
+    expect(_card(page, "stop")).to_be_focused()
+    _card(page, "last").click()
+    panel = page.get_by_role("region", name="Step 2 of roll out")
+    panel.get_by_role("textbox", name="Timeout").first.fill("soon")
+    _card(page, "stop").click()
+    page.get_by_role("region", name="Check of the task").get_by_role("button").click()
+    expect(panel.get_by_role("textbox", name="Timeout").first).to_be_focused()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("5m")
+    page.get_by_role("region", name="Always").get_by_role("button", name="Add a step").click()
+    page.get_by_role("region", name="Final step 1").get_by_role("textbox", name="Name").fill("tidy")
+    builder.settle()
+    task = yaml.safe_load(saved := _saved(builder))
+    assert [step["name"] for step in task["steps"]] == ["roll out", "stop"]
+    assert [step["name"] for step in task["steps"][0]["steps"]] == ["first", "last"]
+    assert task["steps"][0]["steps"][1]["timeout"] == "5m" and [step["name"] for step in task["always"]] == ["tidy"]
+    assert saved.index("# Gently.") < saved.index("name: stop")
 
 
 def test_a_step_is_moved_deleted_and_brought_back_by_keys(builder: Visitor) -> None:

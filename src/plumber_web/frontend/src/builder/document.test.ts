@@ -65,28 +65,66 @@ describe('steps', () => {
   const names = (source: string | null) => readTask(source!)!.steps!.map((step) => step.name)
 
   it('move with their comments', () => {
-    const next = moveStep(SOURCE, 0, 2)!
+    const next = moveStep(SOURCE, 'steps[0]', 'steps', 2)!
     expect(names(next)).toEqual(['build', 'ship', 'look'])
     expect(next).toContain('\n  # look first\n  - name: look')
     expect(next).toContain('steps:\n  - name: build # slow')
-    expect(moveStep(next, 2, 0)).toBe(SOURCE)
+    expect(moveStep(next, 'steps[2]', 'steps', 0)).toBe(SOURCE)
   })
 
   it('are inserted with the blank lines of the others', () => {
-    const next = insertStep(SOURCE, 1, { name: 'new', run: 'echo new' })!
+    const next = insertStep(SOURCE, 'steps', 1, { name: 'new', run: 'echo new' })!
     expect(next).toContain('\n\n  - name: new\n    run: echo new\n\n  - name: build')
-    expect(removeStep(next, 1)).toBe(SOURCE)
+    expect(removeStep(next, 'steps[1]')).toBe(SOURCE)
   })
 
   it('are duplicated under another name', () => {
-    const next = duplicateStep(SOURCE, 1, 'build 2')!
+    const next = duplicateStep(SOURCE, 'steps[1]', () => 'build 2')!
     expect(names(next)).toEqual(['look', 'build', 'build 2', 'ship'])
     expect(next.match(/# picked by hand/g)).toHaveLength(2)
   })
 
   it('begin in a task that has none', () => {
-    expect(insertStep('name: a\nsteps: []\n', 0, { name: 'x', run: 'y' })).toBe('name: a\nsteps:\n  - name: x\n    run: y\n')
-    expect(names(insertStep('name: a\n', 0, { name: 'x', run: 'y' }))).toEqual(['x'])
+    expect(insertStep('name: a\nsteps: []\n', 'steps', 0, { name: 'x', run: 'y' })).toBe('name: a\nsteps:\n  - name: x\n    run: y\n')
+    expect(names(insertStep('name: a\n', 'steps', 0, { name: 'x', run: 'y' }))).toEqual(['x'])
+  })
+})
+
+describe('steps of a block and at the end', () => {
+  const BLOCK = `name: a
+steps:
+  - name: look
+    run: x
+  - name: roll out
+    steps:
+      # first stop
+      - name: stop # gently
+        run: y
+      - name: start
+        run: z
+`
+  const shape = (source: string | null) => readTask(source!)!.steps!.map((step) => [step.name, ...(step.steps ?? []).map((one) => one.name)])
+
+  it('are moved into the block and out of it, with their comments', () => {
+    const inside = moveStep(BLOCK, 'steps[0]', 'steps[1].steps', 1)!
+    expect(shape(inside)).toEqual([['roll out', 'stop', 'look', 'start']])
+    const outside = moveStep(BLOCK, 'steps[1].steps[0]', 'steps', 0)!
+    expect(shape(outside)).toEqual([['stop'], ['look'], ['roll out', 'start']])
+    expect(outside).toContain('  # first stop\n  - name: stop # gently\n')
+    expect(moveStep(BLOCK, 'steps[1]', 'steps[1].steps', 0)).toBeNull()
+  })
+
+  it('are changed, inserted, removed and duplicated in their own list', () => {
+    expect(setValue(BLOCK, ['steps', 1, 'steps', 0, 'run'], 'now')).toBe(BLOCK.replace('run: y', 'run: now'))
+    expect(shape(insertStep(BLOCK, 'steps[1].steps', 2, { name: 'wait', run: 'w' }))).toEqual([['look'], ['roll out', 'stop', 'start', 'wait']])
+    expect(shape(removeStep(BLOCK, 'steps[1].steps[0]'))).toEqual([['look'], ['roll out', 'start']])
+    expect(shape(duplicateStep(BLOCK, 'steps[1]', (name) => `${name} 2`))).toEqual([['look'], ['roll out', 'stop', 'start'], ['roll out 2', 'stop 2', 'start 2']])
+  })
+
+  it('begin a list at the end of a task, which goes with its last step', () => {
+    const some = insertStep(BLOCK, 'always', 0, { name: 'tidy', run: 'rm' })!
+    expect(some).toBe(`${BLOCK}always:\n  - name: tidy\n    run: rm\n`)
+    expect(removeStep(some, 'always[0]')).toBe(BLOCK)
   })
 })
 
@@ -94,11 +132,11 @@ describe('what cannot be edited', () => {
   it('is refused, not guessed', () => {
     expect(setValue('name: [', ['name'], 'b')).toBeNull()
     expect(setValue('- a\n', ['name'], 'b')).toBeNull()
-    expect(removeStep('name: a\nsteps:\n  - &one {name: x, run: y}\nlabels: {a: *one}\n', 0)).toBeNull()
+    expect(removeStep('name: a\nsteps:\n  - &one {name: x, run: y}\nlabels: {a: *one}\n', 'steps[0]')).toBeNull()
   })
 
   it('is not shown as steps', () => {
-    expect([readTask('name: ['), readTask('a'), readTask('steps: x'), readTask('steps: [1]')]).toEqual([null, null, null, null])
+    expect([readTask('name: ['), readTask('a'), readTask('steps: x'), readTask('steps: [1]'), readTask('always: [1]'), readTask('steps: [{steps: x}]')]).toEqual([null, null, null, null, null, null])
     expect(readTask('name: a')).toEqual({ name: 'a' })
   })
 })

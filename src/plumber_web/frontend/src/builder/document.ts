@@ -4,9 +4,8 @@
  * Everything here is pure: an edit takes a text and returns the next one. What cannot be carried out returns null.
  */
 import { Document, isAlias, isMap, isScalar, isSeq, parseDocument, Scalar, type Node, type ToStringOptions, type YAMLMap, type YAMLSeq } from 'yaml'
+import { listOf, pathOf, type Path, type Place } from './places'
 import type { StepShape, TaskShape } from '@/tasks/api'
-
-export type Path = readonly (string | number)[]
 
 const TASK_ORDER = ['name', 'description', 'params', 'env', 'on', 'path', 'timeout', 'queue_timeout', 'offline', 'concurrency', 'locks', 'steps', 'always', 'labels']
 const STEP_ORDER = ['name', 'on', 'needs', 'when', 'uses', 'with', 'path', 'env', 'secrets', 'run', 'shell', 'stdin', 'timeout', 'idle_timeout', 'grace', 'retry', 'idempotent', 'on_failure', 'rollout', 'steps']
@@ -20,12 +19,17 @@ function layout(source: string): ToStringOptions {
   }
 }
 
+/** Say whether a value is absent, or a list of mappings, those of blocks included. */
+function isListOfSteps(list: unknown): boolean {
+  if (list === undefined || list === null) return true
+  return isSeq(list) && list.items.every((item) => isMap(item) && isListOfSteps(item.get('steps')))
+}
+
 /** Return the task that a text holds, or null while it holds none that could be shown as steps. */
 export function readTask(source: string): TaskShape | null {
   const document = parseDocument(source, { logLevel: 'silent' })
   if (document.errors.length > 0 || !isMap(document.contents)) return null
-  const steps = document.get('steps')
-  if (steps !== undefined && steps !== null && !(isSeq(steps) && steps.items.every((item) => isMap(item)))) return null
+  if (!['steps', 'always'].every((key) => isListOfSteps(document.get(key)))) return null
   try {
     return document.toJS({ maxAliasCount: 100 }) as TaskShape
   } catch {
@@ -100,42 +104,74 @@ export function setValue(source: string, path: Path, value: unknown): string | n
   })
 }
 
-/** Change the list of steps; blank lines between them and a comment above the first stay sensible. */
-function editSteps(source: string, change: (steps: YAMLSeq<Node>, document: Document) => void): string | null {
+type Steps = YAMLSeq<Node>
+
+/** Return the list at a place, which is made where there is none; a comment above its first step belongs to that step. */
+function listIn(document: Document, list: Place): Steps {
+  const path = pathOf(list)
+  const found = document.getIn(path)
+  if (isSeq(found)) return ownComment(found as Steps)
+  const made = document.createNode([]) as unknown as Steps
+  const parent = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1))
+  if (!isMap(parent)) throw new TypeError('not a mapping')
+  const key = String(path.at(-1))
+  parent.items = parent.items.filter((pair) => keyOf(pair.key) !== key)
+  place(document, parent, key, made, path.length === 1 ? TASK_ORDER : STEP_ORDER)
+  return made
+}
+
+function ownComment(steps: Steps): Steps {
+  const first = steps.items[0]
+  if (first && steps.commentBefore) {
+    first.commentBefore = [steps.commentBefore, first.commentBefore].filter(Boolean).join('\n')
+    steps.commentBefore = undefined
+  }
+  return steps
+}
+
+/** Change lists of steps; blank lines between steps stay sensible. */
+function editSteps(source: string, places: readonly Place[], change: (lists: Steps[], document: Document) => void): string | null {
   return edited(source, (document) => {
-    if (!isSeq(document.get('steps'))) document.set('steps', document.createNode([]))
-    const steps = document.get('steps') as YAMLSeq<Node>
-    const first = steps.items[0]
-    if (first && steps.commentBefore) {
-      first.commentBefore = [steps.commentBefore, first.commentBefore].filter(Boolean).join('\n')
-      steps.commentBefore = undefined
-    }
-    const spaced = steps.items.slice(1).some((item) => item.spaceBefore)
-    if (steps.items.length === 0) steps.flow = false
-    change(steps, document)
-    steps.items.forEach((item, at) => (item.spaceBefore = at > 0 && (spaced || item.spaceBefore === true)))
+    const lists = places.map((list) => listIn(document, list))
+    const spaced = lists.map((steps) => steps.items.slice(1).some((item) => item.spaceBefore))
+    for (const steps of lists) if (steps.items.length === 0) steps.flow = false
+    change(lists, document)
+    lists.forEach((steps, n) => steps.items.forEach((item, at) => (item.spaceBefore = at > 0 && (spaced[n] || item.spaceBefore === true))))
+    places.forEach((list, n) => list === 'always' && lists[n]!.items.length === 0 && document.delete('always'))
   })
 }
 
-export function insertStep(source: string, at: number, step: StepShape): string | null {
-  return editSteps(source, (steps, document) => steps.items.splice(at, 0, document.createNode(step) as Node))
+export function insertStep(source: string, list: Place, at: number, step: StepShape): string | null {
+  return editSteps(source, [list], ([steps], document) => steps!.items.splice(at, 0, document.createNode(step) as Node))
 }
 
-export function removeStep(source: string, at: number): string | null {
-  return editSteps(source, (steps) => steps.items.splice(at, 1))
+export function removeStep(source: string, from: Place): string | null {
+  const { list, at } = listOf(from)
+  return editSteps(source, [list], ([steps]) => steps!.items.splice(at, 1))
 }
 
-export function moveStep(source: string, from: number, to: number): string | null {
-  return editSteps(source, (steps) => steps.items.splice(to, 0, ...steps.items.splice(from, 1)))
+/** Take a step from its place and put it as number `to` of a list, its own or another one; never into itself. */
+export function moveStep(source: string, from: Place, list: Place, to: number): string | null {
+  const origin = listOf(from)
+  if (list.startsWith(`${from}.`)) return null
+  return editSteps(source, [origin.list, list], ([left, entered]) => entered!.items.splice(to, 0, ...left!.items.splice(origin.at, 1)))
 }
 
-/** Put a copy with another name behind a step. */
-export function duplicateStep(source: string, at: number, name: string): string | null {
-  return editSteps(source, (steps, document) => {
-    const copy = steps.items[at]!.clone() as YAMLMap
+/** Put a copy behind a step; `rename` says what each step in it is called then. */
+export function duplicateStep(source: string, from: Place, rename: (name: string | undefined) => string): string | null {
+  const { list, at } = listOf(from)
+  return editSteps(source, [list], ([steps], document) => {
+    const copy = steps!.items[at]!.clone() as YAMLMap
     copy.anchor = undefined
-    copy.items = copy.items.filter((pair) => keyOf(pair.key) !== 'name')
-    place(document, copy, 'name', name, STEP_ORDER)
-    steps.items.splice(at + 1, 0, copy)
+    renameSteps(document, copy, rename)
+    steps!.items.splice(at + 1, 0, copy)
   })
+}
+
+function renameSteps(document: Document, step: YAMLMap, rename: (name: string | undefined) => string): void {
+  const name = step.get('name')
+  step.items = step.items.filter((pair) => keyOf(pair.key) !== 'name')
+  place(document, step, 'name', rename(name === undefined ? undefined : String(name)), STEP_ORDER)
+  const inside = step.get('steps')
+  if (isSeq(inside)) for (const one of inside.items) if (isMap(one)) renameSteps(document, one, rename)
 }

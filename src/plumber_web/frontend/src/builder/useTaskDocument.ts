@@ -2,7 +2,8 @@
 import { computed, type ComputedRef } from 'vue'
 import { useI18n } from 'vue-i18n'
 import * as document from './document'
-import { freshName, insideOf } from './steps'
+import { everyStep, listOf, pathOf, placeIn, stepAt, stepsAt, type Path, type Place } from './places'
+import { freshName } from './steps'
 import { useHistory, type History } from './useHistory'
 import { useToasts } from '@/stores/toasts'
 import type { StepShape, TaskShape } from '@/tasks/api'
@@ -11,16 +12,17 @@ export interface TaskEditor {
   history: History
   /** Null while the text is no task that can be shown as steps. */
   task: ComputedRef<TaskShape | null>
-  steps: ComputedRef<readonly StepShape[]>
-  set: (path: document.Path, value: unknown) => void
+  set: (path: Path, value: unknown) => void
   /** Change several keys of one step as one edit. */
-  setStep: (at: number, values: Record<string, unknown>) => void
-  insert: (at: number) => void
+  setStep: (place: Place, values: Record<string, unknown>) => void
+  /** Insert a step as number `at` of a list. */
+  insert: (list: Place, at: number) => void
   /** Insert steps that are rolled out together, batch by batch. */
-  insertBlock: (at: number) => void
-  duplicate: (at: number) => void
-  move: (from: number, to: number) => void
-  remove: (at: number) => void
+  insertBlock: (list: Place, at: number) => void
+  duplicate: (place: Place) => void
+  /** Move a step so that it is number `to` of a list then; a place that does not exist changes nothing. */
+  move: (from: Place, list: Place, to: number) => void
+  remove: (place: Place) => void
 }
 
 export function useTaskDocument(): TaskEditor {
@@ -29,40 +31,56 @@ export function useTaskDocument(): TaskEditor {
   const history = useHistory()
   const { text } = history
   const task = computed(() => document.readTask(text.value))
-  const steps = computed(() => task.value?.steps ?? [])
-  const names = (): (string | undefined)[] => steps.value.flatMap((step) => [step, ...insideOf(step)]).map((step) => step.name)
+  const fresh = (wanted: string, more: readonly string[] = []): string => freshName(wanted, [...everyStep(task.value).map(([, step]) => step.name), ...more])
+  const newStep = (): StepShape => ({ name: fresh(t('builder.newStep')), run: 'echo hello' })
 
   function write(next: string | null, place = ''): void {
     if (next === null) toasts.add('bad', t('builder.refused'))
     else history.write(next, place)
   }
 
-  function setStep(at: number, values: Record<string, unknown>): void {
+  function setStep(place: Place, values: Record<string, unknown>): void {
     let next: string | null = text.value
-    for (const [key, value] of Object.entries(values)) next = next === null ? null : document.setValue(next, ['steps', at, key], value)
-    write(next, `steps.${at}.${Object.keys(values).join()}`)
+    for (const [key, value] of Object.entries(values)) next = next === null ? null : document.setValue(next, [...pathOf(place), key], value)
+    write(next, `${place}.${Object.keys(values).join()}`)
   }
 
-  function remove(at: number): void {
+  function duplicate(place: Place): void {
+    const taken: string[] = []
+    write(document.duplicateStep(text.value, place, (name = '') => {
+      const copy = fresh(t('builder.copyOf', { name }), taken)
+      taken.push(copy)
+      return copy
+    }))
+  }
+
+  function move(from: Place, list: Place, to: number): void {
+    const origin = listOf(from)
+    const room = stepsAt(task.value, list).length - (origin.list === list ? 1 : 0)
+    if (to >= 0 && to <= room && placeIn(list, to) !== from) write(document.moveStep(text.value, from, list, to))
+  }
+
+  function remove(place: Place): void {
+    const { list, at } = listOf(place)
     const before = text.value
-    const gone = steps.value[at]
-    write(document.removeStep(before, at))
+    const gone = stepAt(task.value, place)
+    write(document.removeStep(before, place))
     const after = text.value
     if (!gone || after === before) return
-    const run = (): void => (text.value === after ? history.undo() : write(document.insertStep(text.value, Math.min(at, steps.value.length), gone)))
+    const again = (): void => write(document.insertStep(text.value, list, Math.min(at, stepsAt(task.value, list).length), gone))
+    const run = (): void => (text.value === after ? history.undo() : again())
     toasts.add('info', t('builder.deleted', { name: gone.name ?? at + 1 }), { label: t('builder.undo'), run })
   }
 
   return {
     history,
     task,
-    steps,
     set: (path, value) => write(document.setValue(text.value, path, value), path.join('.')),
     setStep,
-    insert: (at) => write(document.insertStep(text.value, at, { name: freshName(t('builder.newStep'), names()), run: 'echo hello' })),
-    insertBlock: (at) => write(document.insertStep(text.value, at, { name: freshName(t('builder.newBlock'), names()), rollout: { batches: '1 10% 100%' }, steps: [{ name: freshName(t('builder.newStep'), names()), run: 'echo hello' }] })),
-    duplicate: (at) => write(document.duplicateStep(text.value, at, freshName(t('builder.copyOf', { name: steps.value[at]?.name ?? '' }), names()))),
-    move: (from, to) => void (to >= 0 && to < steps.value.length && from !== to && write(document.moveStep(text.value, from, to))),
+    insert: (list, at) => write(document.insertStep(text.value, list, at, newStep())),
+    insertBlock: (list, at) => write(document.insertStep(text.value, list, at, { name: fresh(t('builder.newBlock')), rollout: { batches: '1 10% 100%' }, steps: [newStep()] })),
+    duplicate,
+    move,
     remove,
   }
 }
