@@ -20,6 +20,7 @@ AXE = Path(plumber_web.__file__).parent / "frontend" / "node_modules" / "axe-cor
 RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 """What another theme can break."""
+Theme = Literal["light", "dark"]
 # As a link does; "/nowhere" lies between, so that the same page begins anew. False where unsaved work asks first.
 GO = """async path => {
   const router = document.querySelector('#app').__vue_app__.config.globalProperties.$router
@@ -118,7 +119,7 @@ class Visitor:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
-    def choose_theme(self, theme: Literal["light", "dark"]) -> None:
+    def choose_theme(self, theme: Theme) -> None:
         """Let the system prefer a theme, and wait until the page follows."""
         self.page.emulate_media(color_scheme=theme)
         expect(self.page.locator("html")).to_have_attribute("data-theme", theme)
