@@ -7,6 +7,8 @@ export PYTHON
 # Tests start hundreds of processes: each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 WEB := src/plumber_web/frontend
+# Tests wait for other processes as long as they work: one more than there are processors keeps those busy.
+WORKERS := $(shell expr $$(nproc) + 1)
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,10 +38,10 @@ format: setup ## Format the code
 
 test: setup web ## Run all tests, on a real PostgreSQL and in a real browser too; ARGS='tests/unit -k name' chooses
 	@cd $(WEB) && npm run --silent test
-	@$(PYTHON_BIN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal -m 'not faults or quick' $(ARGS)
+	@$(PYTHON_BIN) -m pytest --numprocesses=$(WORKERS) --maxprocesses=6 --dist=worksteal -m 'not faults or quick' $(ARGS)
 
 looks: setup web ## Leave a picture of every page and dialog in build/screenshots: 1440, 1024 and 360 px, light and dark, both languages
-	@PLUMBER_LOOKS=1 $(PYTHON_BIN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal tests/browser/test_page_tour.py $(ARGS)
+	@PLUMBER_LOOKS=1 $(PYTHON_BIN) -m pytest --numprocesses=$(WORKERS) --maxprocesses=6 --dist=worksteal tests/browser/test_page_tour.py $(ARGS)
 
 faults: setup ## Run all fault tests and write docs/reference/faults.md from them; ARGS='-k partition' chooses
 	@$(PYTHON_BIN) -m pytest --numprocesses=2 --dist=worksteal -rs -m faults \

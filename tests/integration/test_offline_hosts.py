@@ -42,6 +42,8 @@ async def ended(plumber: Plumber, execution: str) -> ExecutionDetail:
 
 
 async def _over(plumber: Plumber, execution: str) -> bool:
+    """Say whether it has ended, after a look at who is absent, which a leader does every few seconds."""
+    await miss_absent(plumber._engine)
     return (await show(plumber, execution)).ended_at is not None
 
 

@@ -27,6 +27,7 @@ PAGES = ["docs/reference/hooks.md", "docs/reference/hooks.zh-CN.md"]
 SECTIONS = [":param ctx:", ":return:", "Order:", "When:", "Runs in:"]
 
 
+@functools.cache
 def functions(*folders: str) -> list[ast.FunctionDef]:
     return [
         node
