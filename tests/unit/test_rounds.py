@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +14,9 @@ from plumber_core.model.plan import Plan, PlanStep, Stage
 from plumber_core.model.records import Progress
 from plumber_core.model.rounds import Cell, Deed, Laid, Place, Wish
 from plumber_core.model.states import ExecutionState, StepState
-from plumber_core.model.task import Task
+from plumber_core.model.task import Gate, Rollout, Step, Task
+from plumber_core.planning.absence import left_for
+from plumber_core.planning.advance import Advance
 from plumber_core.planning.by_hand import handle
 from plumber_core.planning.catch_up import catch_up
 from plumber_core.planning.rounds import is_well, lay, left_out, standing, touched, unknown, warnings
@@ -81,6 +83,18 @@ def test_what_lies_before_the_chosen_step_is_passed() -> None:
     laid = lay(PLAN, some, Wish(step=2))
     assert laid == Laid(frozenset({(2, 0)}), frozenset({(1, 0)}))
     assert touched(some, laid).passed == {"a": (1,)}
+
+
+def test_a_gate_is_asked_although_its_host_has_just_failed_in_an_earlier_rollout_that_bears_it() -> None:
+    bearing = Rollout(batches="1", max_failures="100%")
+    gated = Rollout(batches="1", gate=Gate(run="true"))
+    steps = (Step(name="first", run="true", rollout=bearing), Step(name="second", run="true", rollout=gated))
+    plan = planned(Task(name="t", on="all", steps=steps), 2)
+    own, _ = [number for number, stage in enumerate(plan.stages) if stage.batch and stage.batch.gate]
+    gate = plan.stages[own].chain[0]
+    failed = Advance(0, lane_ends=True, failed=True, unsure=own)
+    assert left_for(plan, failed, 0, {0: gate}).lanes == {0: gate}
+    assert left_for(plan, replace(failed, stage=own - 1), 0, {0: gate}).lanes == {}
 
 
 @dataclass

@@ -165,7 +165,7 @@ def end_lane(plan: Plan, progress: Progress, later: tuple[int, ...], *, failed: 
     """Return the end of a lane, but for what follows from the end of its stage; ``later`` are its steps left."""
     stage, boundary = plan.stages[progress.stage], progress.remaining <= 1
     skipped, skip_to = later, progress.stage
-    if failed and (gate := _gate_behind(plan, progress.stage)) is not None:
+    if failed and (gate := gate_behind(plan, progress.stage)) is not None:
         skipped, skip_to = (*later, *plan.stages[gate].chain), gate
     move = Advance(
         progress.stage,
@@ -185,7 +185,7 @@ def end_lane(plan: Plan, progress: Progress, later: tuple[int, ...], *, failed: 
     return replace(move, halts=halts, failed_between=(most, most) if halts else (most, MANY))
 
 
-def _gate_behind(plan: Plan, stage: int) -> int | None:
+def gate_behind(plan: Plan, stage: int) -> int | None:
     """Return the stage of the gate that runs where this batch got through."""
     batch = plan.stages[stage].batch
     if batch is None or batch.gate or stage + 1 == len(plan.stages):
