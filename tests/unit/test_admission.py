@@ -49,6 +49,27 @@ def test_who_asks_for_two_gets_both_or_neither_and_closes_both() -> None:
     assert admit([*both, hold(4, "c", "y")]).granted == ("b",)
 
 
+def step(id: int, execution: str, name: str, *, granted: bool = False) -> Hold:
+    return replace(hold(id, f"{execution}-step", name, granted=granted), execution_id=execution)
+
+
+def test_who_waits_for_an_execution_closes_nothing_to_its_steps() -> None:
+    """Seed 84: an execution had its turn, and its step waited for a lock behind one that waited for that turn."""
+    turn, behind = hold(1, "a", "run", granted=True), [hold(2, "b", "run"), hold(3, "b", "x")]
+    assert admit([turn, *behind, step(4, "a", "x")]).granted == ("a-step",)
+    assert admit([turn, *behind, step(4, "c", "x")]).granted == ()
+    held = step(0, "c", "x", granted=True)
+    assert admit([held, turn, *behind, step(4, "a", "x")]).granted == ()
+
+
+def test_two_executions_whose_steps_wait_behind_each_other_s_followers_go_on() -> None:
+    turns = [hold(1, "a", "run a", granted=True), hold(2, "b", "run b", granted=True)]
+    waiting = [hold(3, "c", "run a"), hold(4, "c", "y"), hold(5, "d", "run b"), hold(6, "d", "x")]
+    assert admit([*turns, *waiting, step(7, "a", "x")]).granted == ()
+    assert admit([*turns, *waiting, step(7, "a", "x"), step(8, "b", "y")]).granted == ("b-step",)
+    assert admit([*turns, *waiting, step(7, "b", "y"), step(8, "a", "x")]).granted == ("a-step",)
+
+
 def test_the_highest_priority_goes_first_and_then_the_first() -> None:
     rows = [hold(1, "a"), hold(2, "b", priority=5), hold(3, "c", priority=5)]
     assert admit(rows).granted == ("b",)

@@ -4,6 +4,9 @@ There is one rule for exclusive and shared locks, semaphores and queues of execu
 holder as long as none of its holders, nor the new one, minds so many. Exclusive minds two, shared minds none, a limit
 of n minds n + 1. Whoever asks gets all of it or nothing, so nobody holds what another wants while he waits for that
 one; and who has to wait closes all that he asks for to those who came later, so nobody is passed over for ever.
+
+With one exception: an execution holds its place in a queue while its steps ask for locks. Who waits for that execution,
+by himself or behind others, closes nothing to its steps: each would wait for the other.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plumber_core.model.holds import Hold, Verdict
+from plumber_core.planning.behind import Behind
 
 
 def admit(rows: Iterable[Hold]) -> Verdict:
@@ -47,12 +51,15 @@ class _Walk:
     replaced: dict[str, str] = field(default_factory=dict)
     held: dict[str, list[Hold]] = field(default_factory=lambda: defaultdict(list))
     closed: dict[str, list[Hold]] = field(default_factory=lambda: defaultdict(list))
+    queue: Behind = field(default_factory=Behind)
 
     def hold(self, row: Hold) -> None:
         self.held[row.wanted.name].append(row)
+        self.queue.holds(row)
 
     def ask(self, holds: Sequence[Hold]) -> None:
-        if all(self._is_free(hold) for hold in holds):
+        closers = [self.queue.closer(hold, self.closed.get(hold.wanted.name, ())) for hold in holds]
+        if not any(closers) and all(self._has_room(hold) for hold in holds):
             self.granted.append(holds[0].holder)
             for hold in holds:
                 self.hold(hold)
@@ -65,11 +72,10 @@ class _Walk:
             if hold.wanted.overlap == "replace":
                 self._replace(hold)
             self.closed[hold.wanted.name].append(hold)
+        self.queue.waits(holds, closers)
 
-    def _is_free(self, hold: Hold) -> bool:
+    def _has_room(self, hold: Hold) -> bool:
         name = hold.wanted.name
-        if name in self.closed:
-            return False
         minds = [one.wanted.most for one in (*self.held[name], hold) if one.wanted.most is not None]
         return not minds or len(self.held[name]) < min(minds)
 

@@ -59,7 +59,7 @@ class Chaos:
             Killed: it has died.
         """
         process = current()
-        if process is None or not process.alive:
+        if process is None or not process.alive or process is self._simulation.people:
             return
         if name in ON_THE_WAY and self._faults.happens("stall"):
             self._stall(process)

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, StaticPool, create_engine, event
+from sqlalchemy import Connection, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from plumber_core.errors import PlumberError, Unavailable
@@ -56,8 +56,17 @@ class SharedDatabase:
     def run(self, work: Callable[[Connection], Value]) -> Value:
         """Run work in one transaction."""
         try:
-            with self._connection.begin():
-                return work(self._connection)
+            # Not by an event of SQLAlchemy's: that took longer than the transaction itself.
+            self.raw.execute("BEGIN IMMEDIATE")
+            try:
+                value = work(self._connection)
+            except BaseException:
+                self._connection.rollback()
+                self.raw.rollback()
+                raise
+            self._connection.commit()
+            self.raw.commit()
+            return value
         except OperationalError as error:
             raise Unavailable(reason=str(error)) from error
 
@@ -99,7 +108,6 @@ def _connections() -> tuple[sqlite3.Connection, Connection]:
     raw.create_function("plumber_xid", 0, lambda: 0)
     raw.create_function("plumber_visible", 0, lambda: FOREVER)
     engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, query_cache_size=2000)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return raw, engine.connect()
 
 

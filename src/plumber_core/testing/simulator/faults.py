@@ -32,8 +32,12 @@ KINDS: dict[str, tuple[float, ...]] = {
     "drain": (0, 0, 0.02),
     "goodbye": (0, 0, 0.02),
     "stall": (0, 0, 0.15),
+    "locks": (0, 0.5),
+    "parts": (0, 0.4),
+    "resume": (0, 0, 0.5),
 }
-"""Kind -> the rates to draw from: chances a second, a message or a passage; seconds for ``slow``."""
+"""Kind -> the rates to draw from: chances a second, a message or a passage; seconds for ``slow``. The last three go not
+wrong, but make it harder: the shares of tasks with locks and queues, with branches, and of failed runs that go on."""
 
 
 @dataclass

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from plumber_core import crash, ids
 from plumber_core.engine import batches
 from plumber_core.engine import cancel as cancelling
+from plumber_core.engine import resume as resuming
 from plumber_core.engine.source import Source
 from plumber_core.engine.submit import Request, submit
 from plumber_core.errors import Conflict, NotFound, PlumberError
 from plumber_core.ids import secret_hash
+from plumber_core.model.parts import TURN
 from plumber_core.model.records import AgentRow
 from plumber_core.model.states import AgentState
 from plumber_core.storage.store import SqlStore
@@ -40,8 +42,9 @@ SHARES = 5
 """An execution is submitted within such a share of the time of faults after the one before it."""
 GO_EVERY = 3.0
 """Virtual seconds after which somebody looks for rollouts that wait for a word."""
-HEALED = PATIENCE.lost_after + 4 * PATIENCE.lease + 60.0 + 3 * max(LENGTHS)
-"""Virtual seconds within which everything must have come to its end once nothing goes wrong any more."""
+HEALED = PATIENCE.lost_after + 4 * PATIENCE.lease + 60.0 + 12 * max(LENGTHS)
+"""Virtual seconds within which everything must have come to its end once nothing goes wrong any more: executions may
+have to wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,9 @@ class Simulation:
         self.agents: list[SimulatedAgent] = []
         self.truth.stands = lambda name: any(a.machine.name == name and a.machine.stands for a in self.agents)
         self.submitted = 0
+        self.looked_at: set[str] = set()
+        self.people = Process(self.loop, "operator")
+        """Those who enrol agents and ask for executions; they do not die at crash points."""
         self.chaos = Chaos(self)
 
     def chance(self, of: str) -> random.Random:
@@ -119,8 +125,7 @@ class Simulation:
                 gc.enable()
 
     def _play(self) -> None:
-        operator = Process(self.loop, "operator")
-        operator.spawn(self._begin())
+        self.people.spawn(self._begin())
         self.loop.run(self.plan.seconds, self._violated)
         if self._violated():
             return
@@ -147,7 +152,7 @@ class Simulation:
         return all(agent.idle for agent in self.agents)
 
     async def _begin(self) -> None:
-        self.operator = SqlStore(ServerDatabase(self.database, Process(self.loop, "operator"), self.faults))
+        self.operator = SqlStore(ServerDatabase(self.database, self.people, self.faults))
         await self._enrol()
         self.servers = [SimulatedServer(self.loop, f"s{n}", self.database, self.faults, self.tokens) for n in range(2)]
         for agent in self.agents:
@@ -187,7 +192,8 @@ class Simulation:
 
     async def _submit(self, number: int, chance: random.Random) -> None:
         """Ask until one of the servers has taken it: an answer may be lost, so all tries have one request id."""
-        source = Source(tasks.draw(chance, self.plan.agents, self.chance(f"rollout {number}")))
+        others = {kind: self.chance(f"{kind} {number}") for kind in ("rollout", "around")}
+        source = Source(tasks.draw(chance, self.plan.agents, others, self.faults.rates))
 
         async def known(fresh: bool) -> Source:
             return source
@@ -214,11 +220,24 @@ class Simulation:
 
     def _say_go(self) -> None:
         """An operator who looks now and then lets a rollout that waits for somebody go on."""
-        waiting = self.database.rows("SELECT execution_id FROM progress WHERE waits IS NOT NULL AND opens_at IS NULL")
-        for server in [server for server in self.servers if server.serving][:1]:
+        query = "SELECT execution_id FROM progress WHERE waits IS NOT NULL AND waits <> ? AND opens_at IS NULL"
+        waiting, serving = self.database.rows(query, TURN), [server for server in self.servers if server.serving]
+        for server in serving[:1]:
             for (execution,) in waiting:
                 server.process.spawn(_go(server, execution))
+        self._resume(serving)
         self.loop.call_later(GO_EVERY, self._say_go)
+
+    def _resume(self, serving: list[SimulatedServer]) -> None:
+        """Have what failed or was cancelled go on, once each at most, if the seed has it so."""
+        ended = self.database.rows("SELECT id FROM executions WHERE state IN ('failed', 'cancelled') ORDER BY id")
+        for (execution,) in ended if self.faults.active else ():
+            chance = self.chance(f"resume {execution}")
+            if execution not in self.looked_at and chance.random() < self.faults.rates["resume"] and serving:
+                hosts = chance.choice((None, None, tuple(f"a{n}" for n in range(self.plan.agents))[:1]))
+                request = resuming.Request(what=chance.choice(("rest", "rest", "failed")), hosts=hosts, by="operator")
+                serving[0].process.spawn(_go_on(serving[0], execution, request))
+            self.looked_at.add(execution)
 
     def _end(self) -> None:
         """Let go of everything at once, whatever still waits."""
@@ -229,6 +248,11 @@ class Simulation:
 async def _go(server: SimulatedServer, execution: str) -> None:
     with contextlib.suppress(PlumberError, Conflict, NotFound):
         await batches.go(server.engine, execution, None, {"by": "operator"})
+
+
+async def _go_on(server: SimulatedServer, execution: str, request: resuming.Request) -> None:
+    with contextlib.suppress(PlumberError):
+        await resuming.resume(server.engine, execution, request)
 
 
 async def _cancel(server: SimulatedServer, execution: str, *, kill: bool) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import random
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from plumber_core.model.task import Task
 from plumber_core.planning.parse import task_from_definition
+from plumber_core.testing.simulator import around
+from plumber_core.testing.simulator.around import Around
 
 STOP_AFTER = 12.0
 USUAL = 3
@@ -70,13 +73,18 @@ class Block(NamedTuple):
         return {"name": f"block-{number}", "on": on, "steps": steps, "rollout": rollout}
 
 
-def draw(chance: random.Random, agents: int, rollouts: random.Random) -> Task:
-    """Draw a task: its shape is one of a few, so that each is parsed once. Blocks have a source of their own."""
+def draw(chance: random.Random, agents: int, others: Mapping[str, random.Random], rates: Mapping[str, float]) -> Task:
+    """Draw a task: its shape is one of a few, so that each is parsed once. Blocks, and what stands around all of it,
+    have sources of their own in ``others``."""
+    rollouts, beside = others["rollout"], others["around"]
     steps: list[Shape | Block] = [_draw_step(chance, agents) for _ in range(chance.choice((1, 2, 3)))]
     limits = chance.choice((None, None, None, 25.0)), chance.choice((None, None, None, 10.0))
     if rollouts.random() < ROLLOUTS:
         steps.insert(rollouts.randrange(len(steps) + 1), _draw_block(rollouts, agents))
-    return _task(tuple(steps), *limits)
+    locks, parts = (beside.random() < rates[kind] for kind in ("locks", "parts"))
+    frame = around.draw(beside, len(steps), locks=locks, parts=parts)
+    always = tuple(_draw_step(beside, agents) for _ in range(frame.always))
+    return _task(tuple(steps), always, frame, *limits)
 
 
 def _draw_step(chance: random.Random, agents: int) -> Shape:
@@ -97,11 +105,21 @@ def _draw_block(chance: random.Random, agents: int) -> Block:
 
 
 @functools.lru_cache(maxsize=10000)
-def _task(steps: tuple[Shape | Block, ...], timeout: float | None, queue_timeout: float | None) -> Task:
+def _task(
+    steps: tuple[Shape | Block, ...],
+    always: tuple[Shape, ...],
+    frame: Around,
+    timeout: float | None,
+    queue_timeout: float | None,
+) -> Task:
     written = [step.written(number) for number, step in enumerate(steps)]
+    names = [step["name"] for step in written]
+    written = [frame.around(place, step, names) for place, step in enumerate(written)]
     whole = {"timeout": timeout, "queue_timeout": queue_timeout}
-    limits = {key: value for key, value in whole.items() if value is not None}
-    return task_from_definition({"name": "simulated", "steps": written, **limits})
+    more: dict[str, Any] = {key: value for key, value in whole.items() if value is not None}
+    if always:
+        more["always"] = [step.written(f"always{number}") for number, step in enumerate(always)]
+    return task_from_definition({"name": "simulated", "steps": written, **frame.written(), **more})
 
 
 def mode_of(step: str) -> str:

@@ -5,6 +5,7 @@ The truth is kept by the process tables of the simulated machines, past everythi
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from collections.abc import Callable
@@ -12,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plumber_core.engine.attempts import AttemptRef
+from plumber_core.model.plan import Plan
 from plumber_core.model.states import TERMINAL_STEP_STATES
 from plumber_core.testing.simulator.database import SharedDatabase
 from plumber_core.testing.simulator.loop import VirtualLoop
 from plumber_core.testing.simulator.server import PATIENCE
+from plumber_core.testing.simulator.standards import Claim, before, held, too_many
 from plumber_core.testing.simulator.tasks import members_of, mode_of
 
 _TERMINAL = frozenset(state.value for state in TERMINAL_STEP_STATES)
@@ -56,6 +59,7 @@ class Truth:
     runs: dict[str, Run] = field(default_factory=dict)
     by_step: dict[str, list[Run]] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
+    plans: dict[str, Plan] = field(default_factory=dict)
     stands: Callable[[str], bool] = lambda machine: False
     """Whether a machine's supervisor stands still: it cannot end what it should, one of the product's limits."""
 
@@ -76,6 +80,7 @@ class Truth:
             self.violated("I1", f"{attempt} is executed twice, on {self.runs[attempt].machine} and {machine}")
         self._check_again(attempt, machine, step, before)
         self._check_place(ref, attempt)
+        self._check_locks(ref, attempt, machine)
         self._check_member(ref, attempt, machine, members_of(step))
         run = Run(attempt, machine, self.loop.time(), said)
         self.runs[attempt] = run
@@ -108,25 +113,59 @@ class Truth:
             self.violated("I16", f"{attempt} begins on {machine}, which is none of its pool {members}")
         for other, runs in self.by_step.items():
             same = AttemptRef.parse(runs[-1].attempt) if runs else ref
-            if other == ref.step_id or (same.execution, same.step) != (ref.execution, ref.step):
+            if other == ref.step_id or (same.execution, same.step, same.round) != (ref.execution, ref.step, ref.round):
                 continue
             held = [run for run in runs if run.machine == machine and run.ended is None and not self._given_up(runs)]
             if held and not self.cloned:
                 self.violated("I16", f"{attempt} begins on {machine}, which runs another lane of it: {held}")
 
+    def _plan(self, execution: str) -> Plan:
+        if execution not in self.plans:
+            [(plan,)] = self.database.rows("SELECT plan FROM executions WHERE id = ?", execution)
+            self.plans[execution] = Plan.from_json(json.loads(plan))
+        return self.plans[execution]
+
     def _check_place(self, ref: AttemptRef, attempt: str) -> None:
         """What a rolled back database says of the past proves nothing."""
         if self.database.rolled_back:
             return
-        rows = self.database.rows(
-            "SELECT step, lane, stage, state, attempt_id FROM step_executions WHERE execution_id = ?", ref.execution
-        )
-        mine = next(row for row in rows if (row[0], row[1]) == (ref.step, ref.lane))
+        query = "SELECT step, lane, stage, state, attempt_id, round FROM step_executions WHERE execution_id = ?"
+        rows = self.database.rows(query, ref.execution)
+        mine = next(row for row in rows if (row[0], row[1], row[5]) == (ref.step, ref.lane, ref.round))
         if (mine[3] not in _LEAVE or mine[4] != attempt) and not self.cloned:
             self.violated("I8", f"{attempt} begins although its step is {mine[3]}, with the attempt {mine[4]}")
-        unfinished = [row for row in rows if _goes_before(row, mine) and row[3] not in _TERMINAL]
+        stages = before(self._plan(ref.execution), mine[2])
+        unfinished = [row for row in rows if _goes_before(row, mine, stages) and row[3] not in _TERMINAL]
         if unfinished:
             self.violated("I11", f"{attempt} begins before {unfinished}")
+        done = [row for row in rows if row[:2] == mine[:2] and row[5] < ref.round and row[3] == "succeeded"]
+        if done:
+            self.violated("I18", f"{attempt} of a resumed execution begins, and its step had succeeded: {done}")
+
+    def _check_locks(self, ref: AttemptRef, attempt: str, machine: str) -> None:
+        """I17: nothing runs beside what holds a lock against it, as long as that has not ended or been given up."""
+        if self.database.rolled_back or self.cloned:
+            return
+        mine = self._held(ref, machine)
+        others: dict[str, dict[str, Claim]] = {name: {} for name in mine}
+        for run in self.runs.values() if mine else ():
+            other = AttemptRef.parse(run.attempt)
+            if run.ended is not None or not self._is_current(other):
+                continue
+            for name, claim in self._held(other, run.machine).items():
+                if name in mine:
+                    others[name][claim.holder] = claim
+        for name, claim in mine.items():
+            if too_many(claim, others[name]):
+                self.violated("I17", f"{attempt} begins on {machine} with {name}: {claim} beside {others[name]}")
+
+    def _held(self, ref: AttemptRef, machine: str) -> dict[str, Claim]:
+        host = f"{int(number_of(machine)):08x}-aaaa-7000-8000-000000000000"
+        return held(self._plan(ref.execution), ref.execution, ref.step, ref.lane, ref.round, host)
+
+    def _is_current(self, ref: AttemptRef) -> bool:
+        query = "SELECT state, attempt_id FROM step_executions WHERE id = ?"
+        return any(row[0] in _LEAVE and row[1] == ref.attempt for row in self.database.rows(query, ref.step_id))
 
     def ended(self, attempt: str, status: int) -> None:
         """A command ends."""
@@ -161,6 +200,6 @@ def number_of(machine: str) -> str:
     return machine.removeprefix("m").partition("-")[0]
 
 
-def _goes_before(row: Any, mine: Any) -> bool:
+def _goes_before(row: Any, mine: Any, stages: frozenset[int]) -> bool:
     (step, lane, stage, *_), (my_step, my_lane, my_stage, *_) = row, mine
-    return bool(stage < my_stage or (stage == my_stage and lane == my_lane and step < my_step))
+    return stage in stages or bool(stage == my_stage and lane == my_lane and step < my_step)

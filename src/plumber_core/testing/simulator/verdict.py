@@ -33,6 +33,10 @@ def open_executions(simulation: Simulation) -> list[Any]:
         row[0]: any(_has_nobody(simulation, row[0], s, conflicts) for s in _steps(simulation, row[0]))
         for row in unended
     }
+    if any(waits.values()):
+        # Who waits for what one of them holds waits as long.
+        asking = simulation.database.rows("SELECT execution_id FROM holds WHERE granted_at IS NULL AND refused IS NULL")
+        waits |= dict.fromkeys((row[0] for row in asking), True)
     return [row for row in unended if not waits[row[0]]]
 
 
@@ -57,6 +61,8 @@ def judge(simulation: Simulation) -> None:
     truth = simulation.truth
     for row in open_executions(simulation):
         truth.violated("I7", f"execution {row[0]} is still {row[1]}: {_steps(simulation, row[0])}")
+    if simulation.submitted < simulation.plan.executions:
+        truth.violated("I7", f"only {simulation.submitted} executions could be submitted")
     for fault in simulation.loop.faults:
         truth.violated("I0", f"a program failed: {fault!r}")
     if truth.violations:
@@ -71,6 +77,7 @@ def judge(simulation: Simulation) -> None:
     _check_pools(simulation)
     _check_held(simulation)
     _check_clone(simulation)
+    _check_rounds(simulation)
 
 
 def _steps(simulation: Simulation, execution: str) -> list[Any]:
@@ -140,10 +147,10 @@ def _let_go(simulation: Simulation, run: Any) -> bool:
 
 def _check_pools(simulation: Simulation) -> None:
     """I16: a step of a pool is its member's who ran it, and its lanes are different members'."""
-    query = """SELECT id, execution_id, step, state, agent_id, attempt_id, pool FROM step_executions
+    query = """SELECT id, execution_id, step || '/' || round, state, agent_id, attempt_id, pool FROM step_executions
         WHERE pool IS NOT NULL AND state IN ('succeeded', 'failed', 'timed_out', 'lost') ORDER BY id"""
     members = set(simulation.database.rows("SELECT pool, agent_id FROM pool_members"))
-    taken: set[tuple[str, int, str]] = set()
+    taken: set[tuple[str, str, str]] = set()
     for id_, execution, step, state, agent, attempt, pool in simulation.database.rows(query):
         run = simulation.truth.runs.get(attempt)
         if (pool, agent) not in members or (run is not None and int(number_of(run.machine)) != int(agent[:8], 16)):
@@ -151,6 +158,18 @@ def _check_pools(simulation: Simulation) -> None:
         if (execution, step, agent) in taken and not simulation.database.rolled_back:
             simulation.truth.violated("I16", f"{id_} is {state} on {agent}, as another lane of its step is")
         taken.add((execution, step, agent))
+
+
+def _check_rounds(simulation: Simulation) -> None:
+    """I18: a round has the rows that the resume told of, and no others."""
+    rows = simulation.database.rows
+    laid = "SELECT count(*) FROM step_executions WHERE execution_id = ? AND round = ? AND by_hand IS NULL"
+    for execution, data in rows("SELECT execution_id, data FROM events WHERE kind = 'execution.resumed'"):
+        told = json.loads(data)
+        [(count,)] = rows(laid, execution, told["round"])
+        if count != told["steps"]:
+            seen = f"round {told['round']} of {execution} has {count} steps, told were {told['steps']}"
+            simulation.truth.violated("I18", seen)
 
 
 def _check_held(simulation: Simulation) -> None:
