@@ -35,6 +35,16 @@ _OUTPUTS = (
         newest(),
     )
 )
+_DUE = (
+    select(_progress.execution_id, _progress.stage)
+    .join(t.executions, _execution.id == _progress.execution_id)
+    .where(
+        _progress.opens_at <= now(),
+        _execution.state == "running",
+        # Where parts have ended somebody has to look, cancelled or not.
+        or_(_execution.cancel_requested.is_(False), _progress.outcome.is_not(None)),
+    )
+)
 _OUTPUTS_HERE = _OUTPUTS.where(_step.agent_id == bindparam("agent"))
 
 
@@ -69,11 +79,7 @@ class BatchPart(StorePart):
 
 def due_batches(connection: Connection) -> list[tuple[str, int]]:
     """Find the stages whose pauses are over, and those with which parts have ended, in the caller's transaction."""
-    # Where parts have ended somebody has to look, cancelled or not.
-    going_on = or_(_execution.cancel_requested.is_(False), _progress.outcome.is_not(None))
-    due = (_progress.opens_at <= now(), _execution.state == "running", going_on)
-    query = select(_progress.execution_id, _progress.stage).join(t.executions, _execution.id == _progress.execution_id)
-    return [(row[0], row[1]) for row in connection.execute(query.where(*due))]
+    return [(row[0], row[1]) for row in connection.execute(_DUE)]
 
 
 def _opening_parameters(opening: BatchOpening) -> dict[str, Any]:

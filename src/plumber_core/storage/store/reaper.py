@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Select,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -47,6 +51,15 @@ _WAITING = union(
     select(_step.agent_id).where(_step.state.in_(("cancelling", "unreachable"))),
     select(_member.agent_id).join(t.step_executions, _step.pool == _member.pool).where(_ready, _step.pool.is_not(None)),
 )
+_queued = select(_execution.id).where(_execution.state == "queued", _execution.cancel_requested.is_(False))
+_QUEUED = _queued.limit(1)
+_ASKED = select(exists().where(t.holds.c.granted_at.is_(None)))
+_ADOPTED = select(_execution.id).where(_execution.state.in_(("queued", "running")), _execution.adopted > 0)
+_LEADS = select(
+    exists().where(
+        _lease.name == bindparam("name"), _lease.holder == bindparam("holder"), _lease.term == bindparam("term")
+    )
+)
 _WAKEN = (
     update(t.step_executions)
     .where(text(allows(StepEvent.WAKE, Actor.REAPER)), _step.ready_at <= now())
@@ -64,6 +77,36 @@ def seen() -> ColumnElement[int]:
 def moment_of(at: int | None) -> ColumnElement[int]:
     """Return a moment of the database's clock in SQL; None is now."""
     return now() if at is None else literal(at, BigInteger)
+
+
+class _Due(NamedTuple):
+    waited: Select[Any]
+    late: Select[Any]
+    tired: Select[Any]
+
+
+@cache
+def _due(*, clocked: bool) -> _Due:
+    """Return what asks whose time is over; made once, for it is asked all day."""
+    moment = bindparam("at", type_=BigInteger) if clocked else now()
+    waited = (
+        select(t.step_executions)
+        .join(t.executions, _execution.id == _step.execution_id)
+        .where(
+            _step.state == "ready",
+            _execution.state != "paused",
+            literal_column(waits_since("step_executions"), BigInteger) + _execution.queue_timeout <= moment,
+        )
+    )
+    late = select(_execution.id).where(
+        _execution.state.in_(("queued", "running")),
+        _execution.deadline_at <= moment,
+        or_(
+            _execution.cancel_requested.is_(False),
+            and_(_execution.main_state.is_not(None), _execution.always_cancelled.is_(False)),
+        ),
+    )
+    return _Due(waited, late, _queued.where(_execution.created_at + _execution.queue_timeout <= moment))
 
 
 def leads(term: r.Term) -> ColumnElement[bool]:
@@ -154,38 +197,18 @@ class ReaperPart(StorePart):
         return await self.write("wake_retries", _wake)
 
     async def due(self, term: r.Term, at: int | None = None) -> r.Due | None:
-        moment = moment_of(at)
-        waited = (
-            select(t.step_executions)
-            .join(t.executions, _execution.id == _step.execution_id)
-            .where(
-                _step.state == "ready",
-                _execution.state != "paused",
-                literal_column(waits_since("step_executions"), BigInteger) + _execution.queue_timeout <= moment,
-            )
-        )
-        late = select(_execution.id).where(
-            _execution.state.in_(("queued", "running")),
-            _execution.deadline_at <= moment,
-            or_(
-                _execution.cancel_requested.is_(False),
-                and_(_execution.main_state.is_not(None), _execution.always_cancelled.is_(False)),
-            ),
-        )
-        adopted = select(_execution.id).where(_execution.state.in_(("queued", "running")), _execution.adopted > 0)
-
-        queued = select(_execution.id).where(_execution.state == "queued", _execution.cancel_requested.is_(False))
-        tired = queued.where(_execution.created_at + _execution.queue_timeout <= moment)
+        given = {"at": at, "name": term.name, "holder": term.holder, "term": term.term}
+        queries = _due(clocked=at is not None)
 
         def work(connection: Connection) -> r.Due | None:
-            if not connection.execute(select(leads(term))).scalar_one():
+            if not connection.execute(_LEADS, given).scalar_one():
                 return None
             woken = _wake(connection)
-            expired = [step_row(row) for row in connection.execute(waited)]
-            found = [list(connection.execute(query).scalars()) for query in (late, adopted, tired)]
-            asked = connection.execute(select(exists().where(t.holds.c.granted_at.is_(None)))).scalar_one()
-            queues = bool(asked) or connection.execute(queued.limit(1)).first() is not None
-            return r.Due(woken, expired, found[0], found[1], due_batches(connection), found[2], queues)
+            expired = [step_row(row) for row in connection.execute(queries.waited, given)]
+            late, tired = (list(connection.execute(q, given).scalars()) for q in (queries.late, queries.tired))
+            adopted = list(connection.execute(_ADOPTED).scalars())
+            queues = bool(connection.execute(_ASKED).scalar_one()) or connection.execute(_QUEUED).first() is not None
+            return r.Due(woken, expired, late, adopted, due_batches(connection), tired, queues)
 
         return await self.write("due", work)
 
