@@ -20,11 +20,23 @@ def before(plan: Plan, stage: int) -> frozenset[int]:
     """Return the stages that have ended when a stage begins."""
     if not plan.parts:
         return frozenset(range(stage))
-    mine = next(index for index, part in enumerate(plan.parts) if stage in part.stages)
+    mine = _part(plan, stage)
     found = {one for one in plan.parts[mine].stages if one < stage}
     for index in _needed(plan, mine):
         found |= set(plan.parts[index].stages)
     return frozenset(found)
+
+
+def must_be_well(plan: Plan, stage: int) -> frozenset[int]:
+    """Return the stages of which none may have failed when a stage begins whose step does not ask for failures."""
+    mine = _part(plan, stage) if plan.parts else 0
+    if not plan.parts or plan.parts[mine].always or plan.parts[mine].after_failure:
+        return frozenset()
+    return frozenset(one for index in _needed(plan, mine) for one in plan.parts[index].stages)
+
+
+def _part(plan: Plan, stage: int) -> int:
+    return next(index for index, part in enumerate(plan.parts) if stage in part.stages)
 
 
 def _needed(plan: Plan, index: int) -> set[int]:

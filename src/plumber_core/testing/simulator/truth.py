@@ -18,7 +18,7 @@ from plumber_core.model.states import TERMINAL_STEP_STATES
 from plumber_core.testing.simulator.database import SharedDatabase
 from plumber_core.testing.simulator.loop import VirtualLoop
 from plumber_core.testing.simulator.server import PATIENCE
-from plumber_core.testing.simulator.standards import Claim, before, held, too_many
+from plumber_core.testing.simulator.standards import Claim, before, held, must_be_well, too_many
 from plumber_core.testing.simulator.tasks import members_of, mode_of
 
 _TERMINAL = frozenset(state.value for state in TERMINAL_STEP_STATES)
@@ -134,13 +134,21 @@ class Truth:
         mine = next(row for row in rows if (row[0], row[1], row[5]) == (ref.step, ref.lane, ref.round))
         if (mine[3] not in _LEAVE or mine[4] != attempt) and not self.cloned:
             self.violated("I8", f"{attempt} begins although its step is {mine[3]}, with the attempt {mine[4]}")
-        stages = before(self._plan(ref.execution), mine[2])
+        plan = self._plan(ref.execution)
+        stages = before(plan, mine[2])
         unfinished = [row for row in rows if _goes_before(row, mine, stages) and row[3] not in _TERMINAL]
         if unfinished:
             self.violated("I11", f"{attempt} begins before {unfinished}")
+        self._check_well(ref, attempt, must_be_well(plan, mine[2]))
         done = [row for row in rows if row[:2] == mine[:2] and row[5] < ref.round and row[3] == "succeeded"]
         if done:
             self.violated("I18", f"{attempt} of a resumed execution begins, and its step had succeeded: {done}")
+
+    def _check_well(self, ref: AttemptRef, attempt: str, stages: frozenset[int]) -> None:
+        query = "SELECT stage FROM progress WHERE execution_id = ? AND outcome = 'failed'"
+        failed = [stage for (stage,) in self.database.rows(query, ref.execution) if stage in stages] if stages else []
+        if failed:
+            self.violated("I11", f"{attempt} begins although the stages {failed} have failed that it needs")
 
     def _check_locks(self, ref: AttemptRef, attempt: str, machine: str) -> None:
         """I17: nothing runs beside what holds a lock against it, as long as that has not ended or been given up."""
