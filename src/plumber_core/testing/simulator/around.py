@@ -29,6 +29,7 @@ class Around(NamedTuple):
     needs: tuple[tuple[int, ...], ...] = ()
     when: tuple[str, ...] = ()
     always: int = 0
+    pauses: tuple[bool, ...] = ()
 
     def written(self) -> dict[str, Any]:
         """Return what the task itself has of it."""
@@ -46,6 +47,7 @@ class Around(NamedTuple):
         return found | {"steps": inner} if inner else self._locked(place, found)
 
     def _locked(self, place: int, step: dict[str, Any]) -> dict[str, Any]:
+        step = step | {"on_failure": "pause"} if self.pauses and self.pauses[place] else step
         lock = self.step_locks[place] if self.step_locks else ""
         return step | {"locks": [_lock(lock)]} if lock and not (_in_pool(step) and "{agent}" in lock) else step
 
@@ -60,7 +62,7 @@ def _lock(written: str) -> str | dict[str, Any]:
     return {"name": name, "limit": int(limit)} if limit else name
 
 
-def draw(chance: random.Random, count: int, *, locks: bool, parts: bool) -> Around:
+def draw(chance: random.Random, count: int, *, locks: bool, parts: bool, pauses: bool) -> Around:
     """Draw what stands around ``count`` steps and blocks; whoever holds a lock waits for none, so they are in one
     place."""
     found = Around()
@@ -76,6 +78,8 @@ def draw(chance: random.Random, count: int, *, locks: bool, parts: bool) -> Arou
             found = found._replace(needs=tuple(_needs(chance, place) for place in range(count)))
         if chance.random() < 0.6:
             found = found._replace(when=tuple(chance.choice(("", "", *CONDITIONS)) for _ in range(count)))
+    if pauses:
+        found = found._replace(pauses=tuple(chance.random() < 0.3 for _ in range(count)))
     return found
 
 

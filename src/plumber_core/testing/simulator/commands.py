@@ -41,6 +41,8 @@ class Command:
     def __init__(self, attempt: str, pid: int, machine: SimulatedMachine, parent: SimulatedProcesses | None) -> None:
         self.attempt, self.pid, self.machine, self.parent = attempt, pid, machine, parent
         self.pipes = (Pipe(), Pipe())
+        self.hidden = Pipe()
+        """Through which it would say what to hide: it says nothing there."""
         self.said = (bytearray(), bytearray())
         self.status: int | None = None
         self.stubborn = False
@@ -57,7 +59,7 @@ class Command:
         if self.status is not None:
             return
         self.status = status
-        for pipe in self.pipes:
+        for pipe in (*self.pipes, self.hidden):
             pipe.closed = True
         self.machine.ended(self)
         if self.parent is not None:
@@ -112,13 +114,23 @@ class SimulatedProcesses(Processes):
     def start(
         self, argv: list[str], env: dict[str, str], path: str | None, stdin: bytes | None
     ) -> tuple[int, int, int]:
+        pid, out, err, _ = self._execute(env)
+        return pid, out, err
+
+    def start_masked(
+        self, argv: list[str], env: dict[str, str], path: str | None, stdin: bytes | None
+    ) -> tuple[int, int, int, int]:
+        return self._execute(env)
+
+    def _execute(self, env: dict[str, str]) -> tuple[int, int, int, int]:
         check_alive()
         if self._machine.chance.random() < self._machine.cannot_start:
             raise CannotStart("cannot_start", "as the seed has it")
         command = self._machine.execute(env["PLUMBER_ATTEMPT"], env["PLUMBER_STEP"], self)
-        fds = [self._machine.new_number() for _ in command.pipes]
-        self._pipes.update(zip(fds, command.pipes, strict=True))
-        return command.pid, fds[0], fds[1]
+        pipes = (*command.pipes, command.hidden)
+        out, err, hidden = fds = [self._machine.new_number() for _ in pipes]
+        self._pipes.update(zip(fds, pipes, strict=True))
+        return command.pid, out, err, hidden
 
     def read(self, fd: int, buffer: bytearray) -> int:
         check_alive()

@@ -35,9 +35,11 @@ KINDS: dict[str, tuple[float, ...]] = {
     "locks": (0, 0.5),
     "parts": (0, 0.4),
     "resume": (0, 0, 0.5),
+    "pause": (0, 0, 0.15),
 }
-"""Kind -> the rates to draw from: chances a second, a message or a passage; seconds for ``slow``. The last three go not
-wrong, but make it harder: the shares of tasks with locks and queues, with branches, and of failed runs that go on."""
+"""Kind -> the rates to draw from: chances a second, a message or a passage; seconds for ``slow``. The last four go not
+wrong, but make it harder: the shares of tasks with locks and queues, with branches, of failed runs that go on, and of
+runs that somebody pauses when he looks, or that a failure pauses."""
 
 
 @dataclass

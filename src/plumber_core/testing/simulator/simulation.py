@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from plumber_core import crash, ids
-from plumber_core.engine import batches
+from plumber_core.engine import batches, going_on, pausing
 from plumber_core.engine import cancel as cancelling
 from plumber_core.engine import resume as resuming
 from plumber_core.engine.source import Source
@@ -100,6 +100,7 @@ class Simulation:
         self.truth.stands = lambda name: any(a.machine.name == name and a.machine.stands for a in self.agents)
         self.submitted = 0
         self.looked_at: set[str] = set()
+        self.pausing = self.chance("pauses")
         self.people = Process(self.loop, "operator")
         """Those who enrol agents and ask for executions; they do not die at crash points."""
         self.chaos = Chaos(self)
@@ -226,6 +227,7 @@ class Simulation:
             for (execution,) in waiting:
                 server.process.spawn(_go(server, execution))
         self._resume(serving)
+        self._pause(serving)
         self.loop.call_later(GO_EVERY, self._say_go)
 
     def _resume(self, serving: list[SimulatedServer]) -> None:
@@ -238,6 +240,15 @@ class Simulation:
                 request = resuming.Request(what=chance.choice(("rest", "rest", "failed")), hosts=hosts, by="operator")
                 serving[0].process.spawn(_go_on(serving[0], execution, request))
             self.looked_at.add(execution)
+
+    def _pause(self, serving: list[SimulatedServer]) -> None:
+        """Pause one execution or another, and let most of those that are paused go on."""
+        rows = self.database.rows("SELECT id, state FROM executions WHERE state IN ('running', 'paused') ORDER BY id")
+        for execution, state in rows if serving else ():
+            if state == "paused" and (not self.faults.active or self.pausing.random() < 0.7):
+                serving[0].process.spawn(_continue(serving[0], execution))
+            elif state == "running" and self.faults.active and self.pausing.random() < self.faults.rates["pause"]:
+                serving[0].process.spawn(_pause(serving[0], execution))
 
     def _end(self) -> None:
         """Let go of everything at once, whatever still waits."""
@@ -253,6 +264,16 @@ async def _go(server: SimulatedServer, execution: str) -> None:
 async def _go_on(server: SimulatedServer, execution: str, request: resuming.Request) -> None:
     with contextlib.suppress(PlumberError):
         await resuming.resume(server.engine, execution, request)
+
+
+async def _pause(server: SimulatedServer, execution: str) -> None:
+    with contextlib.suppress(PlumberError):
+        await pausing.pause(server.engine, execution, "operator", "")
+
+
+async def _continue(server: SimulatedServer, execution: str) -> None:
+    with contextlib.suppress(PlumberError):
+        await going_on.go_on(server.engine, execution, "operator", "")
 
 
 async def _cancel(server: SimulatedServer, execution: str, *, kill: bool) -> None:

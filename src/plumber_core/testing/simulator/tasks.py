@@ -82,7 +82,7 @@ def draw(chance: random.Random, agents: int, others: Mapping[str, random.Random]
     if rollouts.random() < ROLLOUTS:
         steps.insert(rollouts.randrange(len(steps) + 1), _draw_block(rollouts, agents))
     locks, parts = (beside.random() < rates[kind] for kind in ("locks", "parts"))
-    frame = around.draw(beside, len(steps), locks=locks, parts=parts)
+    frame = around.draw(beside, len(steps), locks=locks, parts=parts, pauses=rates["pause"] > 0)
     always = tuple(_draw_step(beside, agents) for _ in range(frame.always))
     return _task(tuple(steps), always, frame, *limits)
 
