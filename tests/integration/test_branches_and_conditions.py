@@ -10,8 +10,9 @@ from sqlalchemy import update
 
 from plumber_core.app import Plumber
 from plumber_core.engine.adoption import settle
-from plumber_core.errors import ValidationFailed
+from plumber_core.errors import Unavailable, ValidationFailed
 from plumber_core.model.task import Rollout, Step
+from plumber_core.model.turns import Turn
 from plumber_core.storage import tables as t
 from support.embedded import due, show, start
 from support.rollouts import Host, by_step, fleet
@@ -157,6 +158,29 @@ async def test_what_always_runs_may_ask_how_it_went(plumber: Plumber) -> None:
     await one.work("succeeded")
     detail = await show(plumber, execution)
     assert by_step(detail) == {"work": ["failed"], "alarm": ["succeeded"], "praise": ["skipped"], "tidy": ["succeeded"]}
+
+
+async def test_what_follows_a_branch_without_work_is_found_when_its_server_dies(
+    plumber: Plumber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seed 672: nobody looked for what follows, and it ran for ever."""
+    [one] = await fleet(plumber, 1)
+    store, lives = plumber._engine.store, [True]
+    take = store.take_turn
+
+    async def dies_after_the_first(turn: Turn) -> bool:
+        if not lives:
+            raise Unavailable(reason="it died")
+        lives.pop()
+        return await take(turn)
+
+    with monkeypatch.context() as death:
+        death.setattr(store, "take_turn", dies_after_the_first)
+        execution = await start(plumber, step("undo", when="failed()"), always=[step("tidy")])
+    assert not lives
+    await due(plumber)
+    await one.work("succeeded")
+    assert (await show(plumber, execution)).state == "succeeded"
 
 
 async def test_a_task_in_which_nothing_is_to_be_done_has_succeeded(plumber: Plumber) -> None:

@@ -273,6 +273,11 @@ async def test_a_lost_look_costs_nothing(plumber: Plumber) -> None:
     execution = await begin(plumber, step(), concurrency=Concurrency())
     await due(plumber)
     assert (await agent.take()).attempt.startswith(execution)
+    # Seed 647: the server that gave it its turn died before it let it begin, and nobody else asked for anything.
+    left = await begin(plumber, step(), concurrency=Concurrency(key="another"))
+    await plumber._engine.store.admit({EVERYTHING})
+    await due(plumber)
+    assert (await agent.take()).attempt.startswith(left)
 
 
 async def test_two_servers_never_let_two_hold_the_same(postgres_url: str) -> None:

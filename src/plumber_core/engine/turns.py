@@ -71,7 +71,7 @@ async def _turn(engine: Engine, memory: ExecutionMemory) -> tuple[Turn, bool]:
             one = _Begun(outcome="failed", problem={"code": error.code, "arguments": error.arguments})
         begun.append(one)
         problem = problem or one.problem
-        over += [_over(plan, index, one.outcome)] if one.outcome is not None else []
+        over += [_over(plan, index, one.outcome, awaits_look=True)] if one.outcome is not None else []
     begins = tuple(one.begins for one in begun if one.begins is not None)
     turn = Turn(
         memory.id,
@@ -127,9 +127,9 @@ async def _nobody(engine: Engine, memory: ExecutionMemory, move: Advance) -> Adv
     return await surely(engine, memory, lambda left: stage_begins(plan, move, (), left, waited=True))
 
 
-def _over(plan: Plan, index: int, outcome: Outcome) -> PartOver:
+def _over(plan: Plan, index: int, outcome: Outcome, *, awaits_look: bool = False) -> PartOver:
     part = plan.parts[index]
-    return PartOver(part.first, part.stop, outcome)
+    return PartOver(part.first, part.stop, outcome, awaits_look)
 
 
 def _tell(engine: Engine, plan: Plan, starts: Sequence[Start]) -> None:

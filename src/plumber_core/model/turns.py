@@ -23,11 +23,13 @@ class PartBegins:
 
 @dataclass(frozen=True, slots=True)
 class PartOver:
-    """A part that ends without having begun, and how: the steps of its stages do not run."""
+    """A part that ends without having begun, and how: the steps of its stages do not run. ``awaits_look`` says that its
+    turn had come: what follows from its end somebody has to look for."""
 
     first: int
     stop: int
     outcome: Outcome
+    awaits_look: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ def _admit(connection: Connection, names: set[str]) -> h.Admitted:
     decide_alone(connection)
     asking = _asking(connection, names)
     if not asking:
-        return h.Admitted(ending=_ending(connection, {}))
+        # Somebody may have got everything from a server that died before it let him begin.
+        return h.Admitted(executions=_begun(connection), ending=_ending(connection, {}))
     verdict = admit(_rows(connection, asking))
     granted = set(verdict.granted)
     for some in _pieces(granted):

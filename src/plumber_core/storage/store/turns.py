@@ -46,6 +46,9 @@ def _take(connection: Connection, turn: Turn) -> bool:
     pass_over(connection, turn.execution, turn.passed)
     for over in turn.over:
         _end_part(connection, turn.execution, over.first, over.outcome)
+        if over.awaits_look:
+            # This server may die before it does.
+            _set(connection, turn.execution, _progress.stage == over.first, opens_at=now())
         _skip(connection, turn.execution, range(over.first, over.stop))
     _start(connection, turn)
     if turn.main is None and turn.state is None:
