@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from plumber_core.app import Plumber
 from plumber_core.engine.attempts import AttemptRef
 from plumber_core.model.limits import Patience
 from plumber_core.model.task import Retry, Step
+from plumber_core.storage import tables as t
 from support.embedded import only_step, show, start, states
 from support.rollback import go_back, remember
 from support.scripted_agent import ScriptedAgent
@@ -37,8 +39,13 @@ async def _started_and_forgotten(plumber: Plumber, holder: ScriptedAgent) -> tup
     return execution, attempt
 
 
-async def test_a_pool_s_step_waits_for_the_others_who_may_hold_it(plumber: Plumber) -> None:
+@pytest.mark.parametrize("greeted_before", [True, False])
+async def test_a_pool_s_step_waits_for_the_others_who_may_hold_it(plumber: Plumber, greeted_before: bool) -> None:
+    """Seed 700: whose first greeting was forgotten with what he ran was not waited for, and it ran twice."""
     holder, other = await _two_away(plumber)
+    if not greeted_before:
+        never = update(t.agents).where(t.agents.c.id == holder.config.id).values(session=None, session_epoch=0)
+        await plumber._engine.store.database.write(lambda connection: connection.execute(never) and None)
     execution, attempt = await _started_and_forgotten(plumber, holder)
     await other.connect()
     assert other.inbox.empty() and await states(plumber, execution) == ["ready"]

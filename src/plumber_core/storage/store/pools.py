@@ -21,7 +21,8 @@ _agent, _step, _attempt, _member = t.agents.c, t.step_executions.c, t.attempts.c
 KEPT = 30 * 86_400.0
 """Seconds for which a pool that no step needs is kept: longer than any submit may take."""
 # The oldest first; of one step's lanes an agent gets one, and never before an older step that only it can run. After a
-# failover or restore other agents may hold what older executions have handed out: they are waited for, not for ever.
+# failover or restore other agents may hold what older executions have handed out: they are waited for, not for ever. So
+# are those that have never greeted: their first greeting may be among what was lost.
 _NEXT = """
 SELECT s.id FROM step_executions s JOIN executions e ON e.id = s.execution_id, meta
 WHERE s.state = 'ready' AND s.pool IS NOT NULL AND s.ready_at <= plumber_now()
@@ -32,7 +33,7 @@ WHERE s.state = 'ready' AND s.pool IS NOT NULL AND s.ready_at <= plumber_now()
     AND own.ready_at < s.ready_at)
   AND (e.created_at > meta.epoch * 1000 OR meta.epoch * 1000 + CAST(:lost_after AS BIGINT) <= plumber_now()
     OR NOT EXISTS (SELECT 1 FROM pool_members m JOIN agents o ON o.id = m.agent_id
-      WHERE m.pool = s.pool AND o.id <> :agent AND o.session IS NOT NULL AND o.state <> 'revoked'
+      WHERE m.pool = s.pool AND o.id <> :agent AND o.state <> 'revoked'
         AND (o.session_epoch <> meta.epoch OR NOT o.session_used)))
 ORDER BY s.ready_at, s.id LIMIT 1"""
 _LOCKED = f"{_NEXT} FOR UPDATE OF s SKIP LOCKED"
