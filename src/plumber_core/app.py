@@ -62,6 +62,9 @@ class Plumber:
         patience: how long to wait for silent agents.
         retention: what is kept of executions that have ended.
         notifications: the ``[notifications]`` table of the configuration: who is told of every task.
+        own_plugins: plugins of this program beside the installed ones: name -> a module or an object with functions
+            marked ``@hookimpl``. They act in this process; executors and secret providers, which steps need in
+            processes of their own, belong into files of ``plugins["folder"]``.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Plumber:
         patience: limits.Patience | None = None,
         retention: limits.Retention | None = None,
         notifications: Mapping[str, Any] | None = None,
+        own_plugins: Mapping[str, object] | None = None,
     ) -> None:
         self._store = SqlStore(connect(database_url))
         self._engine = Engine(self._store, patience, _boottime)
@@ -86,7 +90,7 @@ class Plumber:
         self._wants_local_agent = local_agent
         self._admin_password = admin_password
         self._create_admin = create_admin or admin_password is not None
-        self._plugin_table = plugins or {}
+        self._plugin_table, self._own_plugins = plugins or {}, own_plugins or {}
         self._engine.notices = read_settings(notifications or {})
         self._state_dir = state_dir
         self._stack = AsyncExitStack()
@@ -125,7 +129,7 @@ class Plumber:
         self._stack.push_async_callback(self._store.close)
         await self._store.open()
         self._engine.learn_epoch(await self._store.epoch())
-        opened = PluginRegistry.open(self._plugin_table, Identities(self._store))
+        opened = PluginRegistry.open(self._plugin_table, Identities(self._store), self._own_plugins)
         self._plugins = await self._stack.enter_async_context(opened)
         self._access = Access(self._engine, self._plugins)
         self._system = BoundPlane(self._desk(Caller(SYSTEM)))

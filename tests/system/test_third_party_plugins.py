@@ -180,7 +180,7 @@ def test_is_gone_when_disabled(installed: Installation) -> None:
 
 @pytest.mark.parametrize(
     ("project", "passed"),
-    [(EXAMPLE, "8 passed, 1 skipped"), (MATTERMOST, "9 passed"), (LDAP, "74 passed")],
+    [(EXAMPLE, "13 passed, 1 skipped"), (MATTERMOST, "14 passed"), (LDAP, "79 passed")],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_its_own_tests_pass_on_the_wheel(

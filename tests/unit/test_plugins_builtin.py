@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import hashlib
+import importlib.metadata
 import json
 import sys
 from pathlib import Path
@@ -43,12 +44,14 @@ from plumber_core.testing.conformance import (
     AuthoriserConformance,
     EventSubscriberConformance,
     ExecutorConformance,
+    PluginConformance,
     SecretProviderConformance,
 )
 from plumber_core.testing.conformance.authoriser import EVERYBODY, Question
 from plumber_core.testing.conformance.event_subscriber import event
 from plumber_core.testing.steps import run_step
 
+BUILT_IN = importlib.metadata.distribution("plumber-fleet").entry_points.select(group="plumber").names
 GOOD = "correct horse battery"
 # Hashing costs 0.2 s by design: once is enough for all tests.
 HASH = asyncio.run(passwords.hash_password(GOOD))
@@ -67,6 +70,13 @@ class Identities:
             hashlib.sha256(b"plm_t").hexdigest(): TokenRecord("t1", "api", "ci", "u1", "ada"),
         }
         return tokens.get(digest)
+
+
+class TestEachOfThem(PluginConformance):
+    @pytest.fixture(params=sorted(BUILT_IN))
+    def plugin(self, request: pytest.FixtureRequest) -> object:
+        [point] = importlib.metadata.entry_points(group="plumber", name=request.param)
+        return point.load()
 
 
 class TestShell(ExecutorConformance):

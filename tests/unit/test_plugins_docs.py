@@ -9,9 +9,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from _pytest.fixtures import FixtureFunctionDefinition
 
 from plumber_core.plugins.manager import PluginManager
 from plumber_core.plugins.settings import PluginSettings
+from plumber_core.testing import conformance
 from plumber_server import hookspecs as server_hooks
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +53,14 @@ def test_documented_plugin_registers(source: str) -> None:
         *manager._implementers("register_routes"),
     ]
     assert len(found) == max(1, source.count(" WebPanel("))
+
+
+@pytest.mark.parametrize("name", conformance.__all__)
+def test_every_conformance_class_is_explained_with_its_fixtures(name: str) -> None:
+    [row] = re.findall(rf"(?m)^\| `{name}` \| (.+) \|$", (ROOT / "docs/how-to/test-a-plugin.md").read_text())
+    found = vars(getattr(conformance, name)).items()
+    fixtures = [key for key, value in found if isinstance(value, FixtureFunctionDefinition)]
+    assert fixtures != [] and [key for key in fixtures if f"`{key}`" not in row] == []
 
 
 VERBS = [

@@ -179,3 +179,28 @@ async def test_opens_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [item.name for item in plugins.authorisers] == ["default"]
         with pytest.raises(Unauthenticated):
             await plugins.authenticate(Bearer("plm_nobody"))
+
+
+async def test_plugins_of_the_program_itself_stand_beside_the_installed_ones() -> None:
+    own = {"shop": plugin_of(register_authenticators=lambda: [Fixed("shop", ADA)])}
+    async with PluginRegistry.open({"enabled": []}, own=own) as registry:
+        assert await registry.authenticate(Bearer("x")) == ADA
+        assert registry.manager.origins["authenticators", "shop"] == "shop (this program)"
+
+
+@pytest.mark.parametrize(
+    ("name", "hook", "reason"),
+    [
+        ("shop", "register_executors", "for processes of their own: put it into a file of"),
+        ("shop", "register_secret_providers", "for processes of their own: put it into a file of"),
+        (
+            "shell",
+            "register_authenticators",
+            r"shell \(plumber-fleet .*also used by shell \(this program\)",
+        ),
+    ],
+)
+async def test_a_plugin_of_the_program_that_could_not_work_is_refused(name: str, hook: str, reason: str) -> None:
+    with pytest.raises(PluginBroken, match=reason):
+        async with PluginRegistry.open({}, own={name: plugin_of(**{hook: lambda ctx: []})}):
+            pass

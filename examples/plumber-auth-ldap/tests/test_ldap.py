@@ -2,11 +2,12 @@
 
 import os
 
+import plumber_auth_ldap
 import pytest
 from plumber_auth_ldap import Directory, LdapAuthenticator, LdapAuthoriser, Settings
 
 from plumber_core import Password, Principal
-from plumber_core.testing.conformance import AuthenticatorConformance, AuthoriserConformance
+from plumber_core.testing.conformance import AuthenticatorConformance, AuthoriserConformance, PluginConformance
 
 SETTINGS = Settings(server=os.environ["LDAP_URL"], may={"operators": ["*"], "viewers": ["*:list"]})
 ADA, EVE = (Principal(kind="user", id=f"ldap:{name}", name=name) for name in ("ada", "eve"))
@@ -38,3 +39,13 @@ class TestGroups(AuthoriserConformance):
     @pytest.fixture
     def refused(self):
         return [(EVE, "task:run", None), (Principal(kind="user", id="ldap:*", name="*"), "task:list", None)]
+
+
+class TestPlugin(PluginConformance):
+    @pytest.fixture
+    def plugin(self):
+        return plumber_auth_ldap
+
+    @pytest.fixture
+    def settings(self):
+        return {"server": os.environ["LDAP_URL"]}

@@ -1,9 +1,10 @@
 """The whole test of a third party's notifier: the checks are inherited."""
 
+import plumber_notifier_mattermost
 import pytest
 from plumber_notifier_mattermost import Channel, Mattermost
 
-from plumber_core.testing.conformance import NotifierConformance
+from plumber_core.testing.conformance import NotifierConformance, PluginConformance
 
 
 def channel(mattermost, token):
@@ -22,3 +23,13 @@ class TestMattermost(NotifierConformance):
     @pytest.fixture
     def dead_notifier(self, mattermost):
         return channel(mattermost, "wrong")
+
+
+class TestPlugin(PluginConformance):
+    @pytest.fixture
+    def plugin(self):
+        return plumber_notifier_mattermost
+
+    @pytest.fixture
+    def settings(self):
+        return {"channels": {"ops": {"server": "https://chat.example", "token": "t", "channel_id": "c1"}}}

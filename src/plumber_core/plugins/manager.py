@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from plumber_core.plugins.contracts.web_panel import WebPanel
 
 T = TypeVar("T")
+OWN = "this program"
+RUN_ELSEWHERE = frozenset({"register_executors", "register_secret_providers"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,17 @@ class PluginManager:
         with self._blaming(name):
             self._pluggy.register(plugin, name)
         self._check_implementations(plugin, name)
+
+    def register_own(self, plugin: object, name: str) -> None:
+        """Add a plugin of the program that this is, which no other process can load.
+
+        Raises:
+            PluginBroken: as ``register``; or it has something that runs elsewhere.
+        """
+        self.register(plugin, name, OWN)
+        for hook in self._hooks_of(name):
+            if hook in RUN_ELSEWHERE:
+                self._blame(name, f"{hook} is for processes of their own: put it into a file of [plugins] folder")
 
     def add_specifications(self, module: ModuleType) -> None:
         """Add hooks of another package (the server's); plugins that implement them are checked now.

@@ -62,19 +62,25 @@ class PluginRegistry:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, table: Mapping[str, Any] | None = None, identities: IdentityStore | None = None
+        cls,
+        table: Mapping[str, Any] | None = None,
+        identities: IdentityStore | None = None,
+        own: Mapping[str, object] | None = None,
     ) -> AsyncIterator[Self]:
         """Load the installed plugins, call their hooks once and open their objects, until the context ends.
 
         Args:
             table: the ``[plugins]`` table of the configuration.
             identities: the installation's users and tokens.
+            own: plugins that the program brings itself, by name.
 
         Raises:
             StartupError: the table is wrong.
             PluginBroken: a plugin does not fit; names its distribution.
         """
         manager = PluginManager(PluginSettings.from_table(table or {}), identities=identities)
+        for name in sorted(own or {}):
+            manager.register_own((own or {})[name], name)
         manager.load_installed()
         async with cls.of(manager) as registry:
             yield registry

@@ -11,6 +11,7 @@ from plumber_core.errors import PlumberError
 from plumber_core.model.views import View
 from plumber_core.plugins import catalogue as c
 from plumber_core.plugins.contracts.identity import TokenRecord, UserRecord
+from plumber_core.plugins.contracts.web_panel import WebPanel
 from plumber_core.plugins.discovery import InstalledPlugin
 from plumber_core.plugins.manager import PluginManager
 from plumber_core.plugins.settings import PluginSettings
@@ -61,7 +62,7 @@ class Surveyed(View):
     error: SkipValidation[PlumberError | None] = Field(None, exclude=True)
 
 
-class _NobodyYet:
+class NobodyYet:
     """Users and tokens of an installation that has none: plugins are registered here, never used."""
 
     async def find_user(self, username: str) -> UserRecord | None:
@@ -107,17 +108,20 @@ def _look_at(found: InstalledPlugin, settings: PluginSettings) -> Surveyed:
 
 
 def _manager(settings: PluginSettings) -> PluginManager:
-    return PluginManager(settings, identities=_NobodyYet())
+    return PluginManager(settings, identities=NobodyYet())
 
 
 def _objects(manager: PluginManager) -> tuple[Offered, ...]:
     return tuple(
-        Offered(noun=contract.noun, name=registered.name, about=_about(registered.item))
+        Offered(noun=contract.noun, name=registered.name, about=about(registered.item))
         for contract in CONTRACTS
         for registered in manager.collect(contract)
     )
 
 
-def _about(item: object) -> str:
+def about(item: object) -> str:
+    """Return the first line of what an object says of itself, empty if it says nothing."""
+    if isinstance(item, WebPanel):
+        return item.title
     described = item.describe() if hasattr(item, "describe") else inspect.getdoc(type(item)) or ""
     return str(described).strip().partition("\n")[0]

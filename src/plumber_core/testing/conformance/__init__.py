@@ -1,4 +1,4 @@
-"""One class for each contract: subclass it in a test, give it your object, and inherit its tests."""
+"""One class for each contract, one for whole plugins: subclass it in a test, give it yours, and inherit its tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from plumber_core.testing.conformance.authoriser import AuthoriserConformance
 from plumber_core.testing.conformance.event_subscriber import EventSubscriberConformance
 from plumber_core.testing.conformance.executor import ExecutorConformance
 from plumber_core.testing.conformance.notifier import NotifierConformance
+from plumber_core.testing.conformance.plugin import PluginConformance
 from plumber_core.testing.conformance.secret_provider import SecretProviderConformance
+from plumber_core.testing.conformance.web_panel import WebPanelConformance
 
 __all__ = [
     "AuthenticatorConformance",
@@ -15,5 +17,7 @@ __all__ = [
     "EventSubscriberConformance",
     "ExecutorConformance",
     "NotifierConformance",
+    "PluginConformance",
     "SecretProviderConformance",
+    "WebPanelConformance",
 ]
