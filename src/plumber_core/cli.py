@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App, Group, Parameter
 
@@ -15,7 +15,7 @@ from plumber_core.terminal.problems import INTERNAL, INTERRUPTED, exit_code_of, 
 from plumber_core.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def build_app() -> App:
@@ -64,9 +64,18 @@ def _add_plugins(app: App) -> None:
     from plumber_core.plugins.manager import PluginManager
     from plumber_core.plugins.settings import PluginSettings
 
-    manager = PluginManager(PluginSettings.from_table({}))
+    manager = PluginManager(PluginSettings.from_table(_plugin_table()))
     manager.load_installed()
     manager.add_commands(app)
+
+
+def _plugin_table() -> Mapping[str, Any]:
+    """Return the ``[plugins]`` table of the configuration, where there is one: most command lines have none."""
+    if not os.environ.get("PLUMBER_CONFIG"):
+        return {}
+    from plumber_core.config import load_settings
+
+    return load_settings().plugins
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

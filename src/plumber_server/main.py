@@ -27,7 +27,7 @@ from plumber_server.install import download
 from plumber_server.limits import MAX_AGENT_MESSAGE, LimitedHttp
 from plumber_server.log_setup import configure
 from plumber_server.own_address import UNKNOWN
-from plumber_server.plugin_routes import plugin_routes
+from plumber_server.plugin_routes import with_plugin_routes
 
 DRAIN = 2.0
 """Seconds for agents to be told goodbye and for streams to end, once asked to stop."""
@@ -141,7 +141,10 @@ class Server(uvicorn.Server):
 
 def _server(plumber: Plumber, settings: Settings, listener: socket.socket) -> Server:
     config = uvicorn.Config(
-        create_app(plumber, settings=settings, extra_routes=plugin_routes(plumber.plugins.manager)),
+        with_plugin_routes(
+            plumber.plugins.manager,
+            lambda routes: create_app(plumber, settings=settings, extra_routes=routes),
+        ),
         http=LimitedHttp,
         ws="websockets-sansio",
         ws_max_size=MAX_AGENT_MESSAGE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,10 +15,13 @@ from plumber_core import (
     Credential,
     CredentialRejected,
     Decision,
+    Event,
+    EventSubscriber,
     Password,
     Principal,
 )
 from plumber_core.errors import Forbidden, PluginBroken, RateLimited, Unauthenticated, Unavailable, WrongPassword
+from plumber_core.plugins import registry as registry_module
 from plumber_core.plugins.manager import PluginManager
 from plumber_core.plugins.registry import PluginRegistry
 from plumber_core.plugins.settings import PluginSettings
@@ -203,4 +207,65 @@ async def test_plugins_of_the_program_itself_stand_beside_the_installed_ones() -
 async def test_a_plugin_of_the_program_that_could_not_work_is_refused(name: str, hook: str, reason: str) -> None:
     with pytest.raises(PluginBroken, match=reason):
         async with PluginRegistry.open({}, own={name: plugin_of(**{hook: lambda ctx: []})}):
+            pass
+
+
+class Slow(Fixed):
+    """Takes for ever to open or to close, or to answer."""
+
+    async def open(self) -> None:
+        if self.answer == "opens":
+            await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        if self.answer == "closes":
+            await asyncio.Event().wait()
+
+    async def authenticate(self, credential: Credential) -> Principal | None:
+        await asyncio.Event().wait()
+        return None
+
+
+async def test_an_object_that_hangs_is_named_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("OPENING", "CLOSING", "PATIENCE"):
+        monkeypatch.setattr(registry_module, name, 0.05)
+
+    def own(answer: str) -> dict[str, object]:
+        return {"shop": plugin_of(register_authenticators=lambda: [Slow("slow", answer)])}
+
+    with pytest.raises(PluginBroken, match=r"shop \(this program\).*opening slow has not ended within 0.05 s"):
+        async with PluginRegistry.open({"enabled": []}, own=own("opens")):
+            pass
+    async with PluginRegistry.open({"enabled": []}, own=own("closes")) as registry:
+        with pytest.raises(Unavailable, match="authenticator slow failed"):
+            await registry.authenticate(Bearer("x"))
+        trouble = registry.troubles.of("authenticators", "slow")
+        assert trouble is not None and trouble.error.startswith("TimeoutError")
+    assert "closing slow failed" in caplog.text
+
+
+class Letters(EventSubscriber):
+    name = "letters"
+    kinds = "agent.created"  # type: ignore[assignment]
+
+    async def handle(self, event: Event) -> None:
+        return None
+
+
+class Wrong(Fixed):
+    accepts = frozenset({"bearer"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("hook", "item", "reason"),
+    [
+        ("register_event_subscribers", Letters(), "Letters.kinds is 'agent.created'; expected None or a set"),
+        ("register_authenticators", Wrong("wrong", None), "Wrong.accepts is .*; expected a set such as {Bearer}"),
+    ],
+)
+async def test_an_object_that_says_wrongly_what_it_wants_is_refused(hook: str, item: object, reason: str) -> None:
+    with pytest.raises(PluginBroken, match=reason):
+        async with PluginRegistry.open({"enabled": []}, own={"shop": plugin_of(**{hook: lambda ctx: [item]})}):
             pass

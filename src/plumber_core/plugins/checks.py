@@ -9,7 +9,9 @@ from typing import Any
 
 from plumber_core.model.panel_slots import SLOTS
 from plumber_core.plugins.catalogue import HookContract
+from plumber_core.plugins.contracts.authenticator import Authenticator, Credential
 from plumber_core.plugins.contracts.base import PluginObject
+from plumber_core.plugins.contracts.event_subscriber import EventSubscriber
 from plumber_core.plugins.contracts.executor import Executor
 from plumber_core.plugins.contracts.web_panel import EsModule, MarkdownOf, TableOf, WebPanel
 
@@ -33,7 +35,26 @@ def object_problem(item: object, contract: HookContract[Any]) -> str | None:
         return problem
     if isinstance(item, WebPanel):
         return _panel_problem(item)
+    if problem := _selection_problem(item):
+        return problem
     return _executor_problem(item) if isinstance(item, Executor) else None
+
+
+def _selection_problem(item: object) -> str | None:
+    """What an object wants to hear of is a set: of a text alone each letter would be one."""
+    if isinstance(item, EventSubscriber):
+        kinds: Any = item.kinds
+        if kinds is not None and not (_is_set(kinds) and all(isinstance(kind, str) for kind in kinds)):
+            return f'{type(item).__name__}.kinds is {kinds!r}; expected None or a set such as {{"agent.created"}}'
+    if isinstance(item, Authenticator):
+        accepts: Any = getattr(item, "accepts", None)
+        if not (_is_set(accepts) and all(inspect.isclass(one) and issubclass(one, Credential) for one in accepts)):
+            return f"{type(item).__name__}.accepts is {accepts!r}; expected a set such as {{Bearer}}"
+    return None
+
+
+def _is_set(value: object) -> bool:
+    return isinstance(value, set | frozenset)
 
 
 def _panel_problem(panel: WebPanel) -> str | None:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=PluginObject)
 PATIENCE = 15.0
 """Seconds that an object may think about who somebody is, or what he may do."""
+OPENING, CLOSING = 60.0, 5.0
+"""Seconds that an object may take to open, and to close: one that hangs must be named, not waited for."""
 log = logging.getLogger(__name__)
 
 
@@ -174,7 +176,11 @@ async def _opened(stack: AsyncExitStack, entries: Iterable[Registered[T]]) -> di
     opened = {}
     for entry in entries:
         try:
-            await entry.item.open()
+            async with asyncio.timeout(OPENING):
+                await entry.item.open()
+        except TimeoutError as error:
+            reason = f"opening {entry.name} has not ended within {OPENING:g} s"
+            raise PluginBroken(plugin=entry.plugin, reason=reason) from error
         except Exception as error:
             reason = f"opening {entry.name} failed: {type(error).__name__}: {error}"
             raise PluginBroken(plugin=entry.plugin, reason=reason) from error
@@ -186,6 +192,7 @@ async def _opened(stack: AsyncExitStack, entries: Iterable[Registered[T]]) -> di
 async def _close(entry: Registered[Any]) -> None:
     """Close one object; its error must not keep the others open."""
     try:
-        await entry.item.close()
+        async with asyncio.timeout(CLOSING):
+            await entry.item.close()
     except Exception:
         log.exception("plugin %s: closing %s failed", entry.plugin, entry.name)
