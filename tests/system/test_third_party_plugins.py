@@ -22,8 +22,8 @@ from support.waiting import wait_until_sync
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-EXAMPLE, MATTERMOST, LDAP = (
-    EXAMPLES / name for name in ("plumber-executor-greet", "plumber-notifier-mattermost", "plumber-auth-ldap")
+EXAMPLE, POSTGRES, MATTERMOST, LDAP = (
+    EXAMPLES / f"plumber-{name}" for name in ("executor-greet", "executor-postgres", "notifier-mattermost", "auth-ldap")
 )
 SETTINGS = """
 [notifications]
@@ -93,7 +93,7 @@ def wheel(project: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    projects = (ROOT, EXAMPLE, MATTERMOST, LDAP)
+    projects = (ROOT, EXAMPLE, POSTGRES, MATTERMOST, LDAP)
     wheels = [wheel(project, tmp_path_factory.mktemp(project.name)) for project in projects]
     made = Installation(tmp_path_factory.mktemp("fresh") / "venv")
     made.install(*wheels)
@@ -130,7 +130,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_a_real_server_and_a_real_agent_use_all_of_them(
-    installed: Installation, processes: Processes, sqlite_url: str, directory: str
+    installed: Installation, processes: Processes, sqlite_url: str, directory: str, postgres_url: str
 ) -> None:
     settings = processes.folder / "plumber.toml"
     with receiving() as chat:
@@ -138,7 +138,9 @@ def test_a_real_server_and_a_real_agent_use_all_of_them(
         settings.write_text(SETTINGS.format(chat=chat.url, directory=directory))
         programs = installed.folder / "bin"
         server = launch_server(processes, sqlite_url, programs=programs, PLUMBER_CONFIG=str(settings))
-        assert _greeted(server, processes, programs) == {"greeting": "Hello, Ada!"}
+        greeted, counted = _used(server, processes, programs, postgres_url)
+        assert greeted == {"greeting": "Hello, Ada!"}
+        assert counted == {"rows": "1", "value": "7"}
         assert server.call("notification.test", channel="ops")["state"] == "sent"
         server.token = server.call("session.login", username="eve", password="only-looks-on")["token"]
         assert server.call("task.list")["items"] == []
@@ -153,15 +155,29 @@ def test_a_real_server_and_a_real_agent_use_all_of_them(
     assert chat.got[1].headers["authorization"] == "Bearer bot-token"
 
 
-def _greeted(server: RunningServer, processes: Processes, programs: Path) -> dict[str, str]:
+SOURCE = """
+name: t
+on: greeter
+steps:
+  - {name: g, uses: greet, with: {name: Ada}}
+  - name: p
+    uses: postgres
+    secrets: {DSN: file:dsn}
+    with: {dsn: '${{ secrets.DSN }}', query: 'select %s::int + 1', values: [6]}
+"""
+
+
+def _used(server: RunningServer, processes: Processes, programs: Path, dsn: str) -> list[dict[str, str]]:
+    """Have an agent run a step of each executor, one of them with a secret; return what they hand on."""
     config = processes.folder / "agent.json"
     write_agent_json(config, server.call("agent.create", name="greeter")["config"], server.url)
+    (processes.folder / "dsn").write_text(dsn)
+    (processes.folder / "agent.toml").write_text(f"[plugins.file-secrets]\nfolder = '{processes.folder}'\n")
     state = processes.folder / "state"
     processes.start("greeter", [programs / "plumber-agent", "--config", config, "--state-dir", state])
     wait_until_online(server, "greeter")
     wait_until_sync(lambda: "greet" in server.call("agent.show", agent="greeter")["executors"], 30)
-    source = "{name: t, on: greeter, steps: [{name: g, uses: greet, with: {name: Ada}}]}"
-    begun = server.call("execution.start", source=source)
+    begun = server.call("execution.start", source=SOURCE)
 
     def ended() -> dict[str, Any] | None:
         detail: dict[str, Any] = server.call("execution.show", execution=begun["id"])
@@ -169,8 +185,7 @@ def _greeted(server: RunningServer, processes: Processes, programs: Path) -> dic
 
     detail = wait_until_sync(ended, 30)
     assert detail["state"] == "succeeded", detail
-    outputs: dict[str, str] = detail["steps"][0]["attempts"][0]["outputs"]
-    return outputs
+    return [step["attempts"][0]["outputs"] for step in detail["steps"]]
 
 
 def test_is_gone_when_disabled(installed: Installation) -> None:
@@ -180,13 +195,19 @@ def test_is_gone_when_disabled(installed: Installation) -> None:
 
 @pytest.mark.parametrize(
     ("project", "passed"),
-    [(EXAMPLE, "13 passed, 1 skipped"), (MATTERMOST, "14 passed"), (LDAP, "79 passed")],
+    [
+        (EXAMPLE, "13 passed, 1 skipped"),
+        (POSTGRES, "15 passed, 1 skipped"),
+        (MATTERMOST, "14 passed"),
+        (LDAP, "79 passed"),
+    ],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_its_own_tests_pass_on_the_wheel(
     installed: Installation, project: Path, passed: str, request: pytest.FixtureRequest
 ) -> None:
-    env = {"LDAP_URL": request.getfixturevalue("directory")} if project is LDAP else {}
+    needs = {LDAP: {"LDAP_URL": "directory"}, POSTGRES: {"POSTGRES_DSN": "postgres_url"}}.get(project, {})
+    env = {variable: request.getfixturevalue(fixture) for variable, fixture in needs.items()}
     command = ("-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "-q", project / "tests")
     assert passed in installed.run(*command, **env)
 
