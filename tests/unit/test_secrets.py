@@ -84,6 +84,11 @@ def test_however_output_is_cut_into_pieces_the_same_is_shown(needles: list[bytes
     assert Masks([b"zzz"]).of_whole(text) == text
 
 
+def test_what_is_masked_stays_so_while_all_of_it_may_begin_another_one() -> None:
+    masks = Masks([b"ab", b"bcde"])
+    assert [masks.feed(1, part) for part in (b"ab", b"c", b"x")] == [b"[MASKED]", b"", b"cx"]
+
+
 def test_streams_are_held_back_apart_and_only_what_may_be_a_beginning() -> None:
     masks = Masks([b"secret"])
     assert masks.feed(1, b"password: ") == b"password: "

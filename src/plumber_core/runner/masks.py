@@ -42,9 +42,10 @@ class Masks:
         covered = self._covered.pop(stream, 0)
         shown, position = [], 0
         for start, end in self._spans(data, covered):
-            if start >= cut:
+            goes_on = covered > 0 and start == 0
+            if start >= cut and not goes_on:
                 break
-            shown += [data[position:start], b"" if covered and not start else MASK]
+            shown += [data[position:start], b"" if goes_on else MASK]
             position = end
         shown.append(data[position:cut])
         if cut < len(data):
