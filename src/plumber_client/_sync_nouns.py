@@ -279,13 +279,27 @@ class Executions:
             {"execution": execution, "step": step, "hosts": hosts, "limit": limit},
         )
 
-    def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
+    def cancel(
+        self,
+        *,
+        execution: str,
+        reason: str = "",
+        kill: bool = False,
+        hosts: builtins.list[str] | None = None,
+        step: str | None = None,
+    ) -> ExecutionSummary:
         """Ask every running step to end (TERM, grace, KILL) and start no other; a second cancel kills at once.
 
-        Raises: NotFound, Conflict (already ended).
+        With ``hosts``, names or ids, only they are taken out of the execution: it goes on without them, and counts a
+        warning for each. With ``step``, its name, only that step is ended, on ``hosts`` or wherever it was set going:
+        it has failed there.
+
+        Raises: NotFound, Conflict (already ended, or nothing of what is named can be cancelled).
         """
         return self._call(
-            "execution.cancel", ExecutionSummary, {"execution": execution, "reason": reason, "kill": kill}
+            "execution.cancel",
+            ExecutionSummary,
+            {"execution": execution, "reason": reason, "kill": kill, "hosts": hosts, "step": step},
         )
 
     def pause(self, *, execution: str, reason: str = "") -> ExecutionSummary:

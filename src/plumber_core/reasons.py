@@ -43,6 +43,8 @@ REASONS: Mapping[str, LiteralString] = {
     "by_hand_passed": "the execution has gone on without step {step} there: resume it once it has ended",
     "by_hand_state": "a step cannot be taken in hand while its execution is {state} or being cancelled",
     "by_hand_well": "step {step} has ended well there",
+    "cancel_some_nothing": "nothing of that is waiting or running",
+    "cancel_some_state": "hosts and steps can be cancelled while an execution runs or is paused; this one is {state}",
     "cannot_be_checked": "cannot be checked: {detail}",
     "connections_busy": "every database connection is busy",
     "continue_state": "only a paused execution can be continued; this one is {state}",

@@ -42,7 +42,7 @@ GROUPS: dict[str, tuple[str, Verbs]] = {
             ("show", N_("Show every step on every host.")),
             ("watch", N_("Follow an execution live to its end.")),
             ("logs", N_("Print the output of an execution.")),
-            ("cancel", N_("End an execution.")),
+            ("cancel", N_("End an execution, or only a host or a step of it.")),
             ("pause", N_("Start no further step until it is continued; what runs ends as it may.")),
             ("continue", N_("Let a paused execution go on where it was.")),
             ("go", N_("Go on with a rollout that waits between two batches.")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Group, RenderableType
@@ -84,12 +84,20 @@ async def cancel(
     *,
     reason: Reason = "",
     kill: Annotated[bool, Flag, Parameter(help=_("Kill at once, without a grace period."))] = False,
+    host: Annotated[
+        list[str] | None,
+        Parameter(help=_("Only this host, by name or id; may be given again. The rest goes on.")),
+    ] = None,
+    step: Annotated[str | None, Parameter(help=_("Only this step's name, on those hosts or wherever it runs."))] = None,
     output: Output = "table",
 ) -> None:
-    """End an execution."""
+    """End an execution, or a part of it."""
+    some: dict[str, Any] = {} if host is None and step is None else {"hosts": host, "step": step}
     async with server() as plumber:
-        summary_view = await plumber.executions.cancel(execution=execution, reason=reason, kill=kill)
-    emit(summary_view, output, lambda: safe(_("Cancelling {id}", id=summary_view.id)))
+        view = await plumber.executions.cancel(execution=execution, reason=reason, kill=kill, **some)
+    part = ", ".join([*(host or ()), *([step] if step else ())])
+    told = _("Cancelling {part} of {id}", part=part, id=view.id) if some else _("Cancelling {id}", id=view.id)
+    emit(view, output, lambda: safe(told))
 
 
 async def go(

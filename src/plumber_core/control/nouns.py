@@ -215,10 +215,22 @@ class Executions(Protocol):
         ...
 
     @operation("execution.cancel")
-    async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
+    async def cancel(
+        self,
+        *,
+        execution: str,
+        reason: str = "",
+        kill: bool = False,
+        hosts: builtins.list[str] | None = None,
+        step: str | None = None,
+    ) -> ExecutionSummary:
         """Ask every running step to end (TERM, grace, KILL) and start no other; a second cancel kills at once.
 
-        Raises: NotFound, Conflict (already ended).
+        With ``hosts``, names or ids, only they are taken out of the execution: it goes on without them, and counts a
+        warning for each. With ``step``, its name, only that step is ended, on ``hosts`` or wherever it was set going:
+        it has failed there.
+
+        Raises: NotFound, Conflict (already ended, or nothing of what is named can be cancelled).
         """
         ...
 

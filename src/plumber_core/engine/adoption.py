@@ -107,7 +107,8 @@ async def settle(engine: Engine, execution: str) -> None:
 def look(memory: ExecutionMemory, cells: Cells) -> CaughtUp:
     """Return where an execution stands by all of its steps."""
     if memory.plan.parts:
-        return catch_up_parts(memory.plan, cells, standing_of(memory.plan, memory.progress, **memory.asked))
+        standing = standing_of(memory.plan, memory.progress, **memory.asked)
+        return catch_up_parts(memory.plan, cells, standing, forgotten=memory.adopted)
     return catch_up(memory.plan, cells, cancelled=memory.cancelled, timed_out=memory.timed_out)
 
 

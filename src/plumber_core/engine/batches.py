@@ -118,7 +118,8 @@ async def _ask(engine: Engine, memory: ExecutionMemory, move: Advance) -> tuple[
 async def _left_of(
     engine: Engine, memory: ExecutionMemory, move: Advance, starts: tuple[tuple[int, int], ...]
 ) -> Advance:
-    return await surely(engine, memory, lambda left: stage_begins(memory.plan, move, starts, left))
+    renewed = memory.round > 0
+    return await surely(engine, memory, lambda left: stage_begins(memory.plan, move, starts, left, renewed=renewed))
 
 
 async def _prepare(

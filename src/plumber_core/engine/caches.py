@@ -39,6 +39,8 @@ class ExecutionMemory:
     round: int = 0
     """Above 0 people have moved steps by hand, so that of any stage only a part may be left."""
     resumed: int = 0
+    left_out: frozenset[str] = frozenset()
+    """Hosts that somebody has taken out of it."""
     paused: bool = False
     """Nothing more is started, and what has ended is looked at when it goes on."""
     holds: bool = False
@@ -120,7 +122,7 @@ class Executions:
         memory.adopted, memory.round, memory.resumed = row.adopted > 0, row.round, row.resumed
         memory.always_cancelled = row.always_cancelled
         memory.main_ended, memory.running = row.main_state is not None, row.state is ExecutionState.RUNNING
-        memory.paused = row.state is ExecutionState.PAUSED
+        memory.paused, memory.left_out = row.state is ExecutionState.PAUSED, row.left_out
         self._keep(memory)
         return memory
 

@@ -76,7 +76,7 @@ async def _after(engine: Engine, execution: str, plan: Plan, live: Sequence[Step
     if plan.holds:
         engine.ask({EVERYTHING})
     for step in live:
-        await _tell(engine, step, kill=kill)
+        await tell(engine, step, kill=kill)
     if plan.parts and not live:
         await take_turns_soon(engine, execution)
     if plan.parts and not live:
@@ -84,7 +84,8 @@ async def _after(engine: Engine, execution: str, plan: Plan, live: Sequence[Step
     engine.wakeups.changed(execution)
 
 
-async def _tell(engine: Engine, step: StepRow, *, kill: bool) -> None:
+async def tell(engine: Engine, step: StepRow, *, kill: bool) -> None:
+    """Have the agent of a step end it."""
     assert step.attempt_id is not None
     fleet = await engine.fleet.fresh_enough()
     row = fleet.rows.get(step.agent_id)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from plumber_core.engine.blocked import first_rows, stored_rows
 from plumber_core.engine.caches import ExecutionMemory
 from plumber_core.engine.core import Engine
 from plumber_core.engine.outputs import Outputs, OutputsOf
-from plumber_core.ids import step_execution_id
 from plumber_core.model.records import Passed
 from plumber_core.planning.conditions import failing
 from plumber_core.planning.graph import standing_of, status_of
@@ -57,6 +57,7 @@ async def _ask_one(
     reading = OutputsOf(engine.store, plan, memory.id, step, just_set)
     outputs = await (reading.of(stage.host(lanes[0])) if len(lanes) == 1 else reading.all())
     status = status_of(plan, standing_of(plan, memory.progress, **memory.asked), number)
+    rows = await (stored_rows(engine, memory.id) if memory.round else first_rows(memory.id))(step, lanes)
     for lane in lanes:
         host = stage.host(lane)
         why = failing(plan, step, host, outputs, status)
@@ -65,5 +66,5 @@ async def _ask_one(
         else:
             left.append(lane)
             agent = None if stage.pool else host
-            asked.passed.append(Passed(step_execution_id(memory.id, step, lane), step, lane, agent, why))
+            asked.passed.append(Passed(rows[lane].id, step, lane, agent, why))
     return left

@@ -216,9 +216,10 @@ def _at_rest(memory: ExecutionMemory, ending: Ending) -> Decided:
 
 
 def _pauses(memory: ExecutionMemory, ending: Ending) -> bool:
-    """A host that was not there and may be left out is no failure."""
-    left_out = ending.heard is not None and memory.plan.may_leave_out
-    return not left_out and pauses(memory.plan, ending.ref.step, ending.state, cancelled=memory.cancelled)
+    """A host that was not there and may be left out, or that somebody has taken out, is no failure."""
+    if ending.agent in memory.left_out or (ending.heard is not None and memory.plan.may_leave_out):
+        return False
+    return pauses(memory.plan, ending.ref.step, ending.state, cancelled=memory.cancelled)
 
 
 async def _pass_over(
@@ -229,8 +230,8 @@ async def _pass_over(
 
     def decide(left: Known) -> Advance:
         if move.lane_ends:
-            return stage_begins(plan, move, starts, left)
-        return lane_goes_on(plan, progress, move, starts, left)
+            return stage_begins(plan, move, starts, left, renewed=memory.round > 0)
+        return lane_goes_on(plan, progress, move, starts, left, renewed=memory.round > 0)
 
     return await surely(engine, memory, decide, ending.ref.lane)
 
@@ -242,7 +243,8 @@ async def _advance(engine: Engine, memory: ExecutionMemory, ending: Ending) -> A
     later = await later_steps(engine, memory, ref, ending.agent)
 
     def decide(left: Known) -> Advance:
-        ended = Ended(ref.step, ref.lane, ending.state, missed=ending.heard is not None)
+        missed, left_out = ending.heard is not None, ending.agent in memory.left_out
+        ended = Ended(ref.step, ref.lane, ending.state, missed=missed, left_out=left_out)
         cancelled, late = memory.is_cancelled(progress.stage), memory.timed_out
         return advance(memory.plan, progress, ended, cancelled=cancelled, timed_out=late, left=left, later=later)
 
@@ -264,6 +266,8 @@ async def _retry(engine: Engine, memory: ExecutionMemory, ending: Ending) -> Nex
     planned = memory.plan.steps[ending.ref.step]
     stage = memory.plan.stage_of(ending.ref.step, ending.ref.lane)
     if planned.retry is None or ending.state not in planned.retry.on or memory.is_cancelled(stage):
+        return None
+    if ending.agent in memory.left_out:
         return None
     found = await engine.store.step_of(ending.ref.attempt)
     if found is None:

@@ -52,7 +52,7 @@ async def go_on(engine: Engine, execution: str, by: str, reason: str) -> None:
         if whole.execution.state is not ExecutionState.PAUSED:
             raise Conflict(reason=because("continue_state", state=whole.execution.state.value))
         memory = await engine.executions.get(execution, fresh=True)
-        if _controls(memory) != whole.controls:
+        if controls_of(memory) != whole.controls:
             continue
         await engine.fleet.refresh()
         seen = await _look(engine, memory, whole)
@@ -71,13 +71,22 @@ async def go_on(engine: Engine, execution: str, by: str, reason: str) -> None:
     raise Unavailable(reason=because("busy"))
 
 
-def _controls(memory: ExecutionMemory) -> tuple[int, ...]:
+def controls_of(memory: ExecutionMemory) -> tuple[int, ...]:
+    """Return the ``control`` of all stages as last seen."""
     return tuple(memory.progress[stage].control for stage in range(len(memory.plan.stages)))
 
 
 async def _look(engine: Engine, memory: ExecutionMemory, whole: Whole) -> _Look:
     over = passed_over(memory.plan, whole.cells, whole.open_stages)
     cells = as_seen(whole.cells, whole.execution.resumed) | dict.fromkeys(over, StepState.SUCCEEDED)
+    found, passed, starts = await stand(engine, memory, cells)
+    return _Look(whole, found, over, passed, starts)
+
+
+async def stand(
+    engine: Engine, memory: ExecutionMemory, cells: dict[Place, StepState]
+) -> tuple[CaughtUp, tuple[Passed, ...], tuple[Start, ...]]:
+    """Return where an execution stands by all of its steps, what conditions pass over, and what begins, rendered."""
     found, passed = look(memory, cells), tuple[Passed, ...]()
     try:
         found, passed = await ask_conditions(engine, memory, cells, found)
@@ -88,28 +97,38 @@ async def _look(engine: Engine, memory: ExecutionMemory, whole: Whole) -> _Look:
         found = without(memory, cells, found.starts)
     if found.execution is ExecutionState.SUCCEEDED and await left_out_steps(engine, memory):
         found.execution = ExecutionState.FAILED
-    return _Look(whole, found, over, passed, starts)
+    return found, passed, starts
 
 
 def _continuation(memory: ExecutionMemory, seen: _Look, by: str, reason: str) -> Continuation:
     whole, found = seen.whole, seen.found
-    waits, round_ = waits_of(memory, found), whole.execution.round + bool(seen.over)
-    settlement = Settlement(
+    settlement, round_ = settlement_of(memory, whole, found, seen.passed, seen.starts), _round(seen)
+    told = _told(whole, seen.over, by, reason), *begins(whole.plan, found, settlement.waits)
+    warnings = len(seen.over) + warnings_of_batches(whole.plan, whole.remaining, found)
+    return Continuation(settlement, whole.cells, round_, _rows(whole, seen.over, round_), warnings, told)
+
+
+def _round(seen: _Look) -> int:
+    return seen.whole.execution.round + bool(seen.over)
+
+
+def settlement_of(
+    memory: ExecutionMemory, whole: Whole, found: CaughtUp, passed: tuple[Passed, ...], starts: tuple[Start, ...]
+) -> Settlement:
+    """Return what is written of where an execution stands."""
+    return Settlement(
         memory.id,
         whole.controls,
         tuple(found.counters),
-        seen.starts,
+        starts,
         tuple(found.skips),
         found.execution,
         tuple(found.carried),
-        waits,
-        seen.passed,
+        waits_of(memory, found),
+        passed,
         tuple(found.begun),
         tuple(found.outcomes),
     )
-    told = _told(whole, seen.over, by, reason), *begins(whole.plan, found, waits)
-    warnings = len(seen.over) + warnings_of_batches(whole.plan, whole.remaining, found)
-    return Continuation(settlement, whole.cells, round_, _rows(whole, seen.over, round_), warnings, told)
 
 
 def _rows(whole: Whole, over: Collection[Place], round_: int) -> tuple[NewRow, ...]:

@@ -6,19 +6,22 @@ commit is known, and carries the permit (short form).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from plumber_core.engine.blocked import RowsOf as RowsOf
+from plumber_core.engine.blocked import first_rows as first_rows
+from plumber_core.engine.blocked import stored_rows as stored_rows
 from plumber_core.engine.claim import claim_soon
 from plumber_core.engine.connections import Connection
 from plumber_core.engine.core import Engine
 from plumber_core.engine.outputs import Outputs, OutputsOf
 from plumber_core.engine.pools import tell_pool
 from plumber_core.errors import InvalidRequest
-from plumber_core.ids import attempt_id, new_nonce, pool_id, step_execution_id
+from plumber_core.ids import attempt_id, new_nonce, pool_id
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import Start
 from plumber_core.model.rounds import BlockedRow
@@ -155,30 +158,6 @@ def _asking(plan: Plan, row: BlockedRow, host: str | None, spec: StepSpec) -> St
     """Return the start of a step that is left ready, and asks first for what it has to hold."""
     wants = wanted_by_step(plan, spec.index, host or "")
     return Start(row.id, host, spec.index, to_json(spec), number=row.number, wants=wants)
-
-
-RowsOf = Callable[[int, Sequence[int]], Awaitable[Mapping[int, BlockedRow]]]
-"""From a step and lanes of it to the rows that wait for their turn."""
-
-
-def first_rows(execution: str) -> RowsOf:
-    """Return the rows of an execution that has no other round than its first: nothing is read."""
-
-    async def find(step: int, lanes: Sequence[int]) -> Mapping[int, BlockedRow]:
-        return {lane: BlockedRow(step_execution_id(execution, step, lane), 0) for lane in lanes}
-
-    return find
-
-
-def stored_rows(engine: Engine, execution: str) -> RowsOf:
-    """Return the rows of an execution with several rounds."""
-
-    async def find(step: int, lanes: Sequence[int]) -> Mapping[int, BlockedRow]:
-        found = await engine.store.blocked_rows(execution, step, lanes)
-        # Whoever has moved one meanwhile has changed what the write under way is guarded by.
-        return {**await first_rows(execution)(step, lanes), **found}
-
-    return find
 
 
 async def _rendered(

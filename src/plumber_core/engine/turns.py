@@ -11,7 +11,7 @@ from plumber_core.engine.caches import ExecutionMemory
 from plumber_core.engine.conditions import ask
 from plumber_core.engine.core import Engine
 from plumber_core.engine.left import surely
-from plumber_core.engine.starts import Prepared, first_rows, render
+from plumber_core.engine.starts import Prepared, first_rows, render, stored_rows
 from plumber_core.errors import InvalidRequest, PlumberError, Unavailable
 from plumber_core.model.asked import EVERYTHING
 from plumber_core.model.parts import Outcome, Part
@@ -106,13 +106,14 @@ async def _begin(engine: Engine, memory: ExecutionMemory, part: Part) -> _Begun:
 
     Raises: InvalidRequest (a template cannot be rendered, a condition has no value).
     """
-    plan, passed = memory.plan, list[Passed]()
-    move = await surely(engine, memory, lambda left: begin(plan, part.first, left=left, waited=True))
+    plan, passed, renewed = memory.plan, list[Passed](), memory.round > 0
+    rows = stored_rows(engine, memory.id) if renewed else first_rows(memory.id)
+    move = await surely(engine, memory, lambda left: begin(plan, part.first, left=left, waited=True, renewed=renewed))
     while move.starts:
         asked = await ask(engine, memory, move.starts)
         passed += asked.passed
         if asked.starts:
-            starts = await render(engine, plan, memory.id, asked.starts, first_rows(memory.id))
+            starts = await render(engine, plan, memory.id, asked.starts, rows)
             missed = move.opening.missed if move.opening is not None else 0
             begins = PartBegins(part.first, plan.stage_of(*move.starts[0]), len(asked.starts), missed)
             return _Begun(begins, tuple(starts), tuple(passed))
@@ -123,8 +124,8 @@ async def _begin(engine: Engine, memory: ExecutionMemory, part: Part) -> _Begun:
 
 async def _nobody(engine: Engine, memory: ExecutionMemory, move: Advance) -> Advance:
     """Return what follows where nobody has anything to do in a stage."""
-    plan = memory.plan
-    return await surely(engine, memory, lambda left: stage_begins(plan, move, (), left, waited=True))
+    plan, renewed = memory.plan, memory.round > 0
+    return await surely(engine, memory, lambda left: stage_begins(plan, move, (), left, waited=True, renewed=renewed))
 
 
 def _over(plan: Plan, index: int, outcome: Outcome, *, awaits_look: bool = False) -> PartOver:

@@ -139,6 +139,7 @@ class ExecutionRow:
     paused_at: int | None = None
     pause: dict[str, Any] | None = None
     """Why it is paused, as a code with arguments."""
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

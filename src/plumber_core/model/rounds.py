@@ -16,8 +16,8 @@ from plumber_core.model.states import ExecutionState, StepState
 
 Place = tuple[int, int]
 """(step, lane): one step on one host, whatever its round."""
-ByHand = Literal["skip", "done"]
-"""What a person has made of a step that nobody ran in this round."""
+ByHand = Literal["skip", "done", "cancel"]
+"""What a person has made of a step: nobody ran it in this round, or its host was taken out of the execution."""
 Deed = Literal["retry", "skip", "done"]
 """What somebody does with one step on one host that has ended badly."""
 What = Literal["rest", "failed"]

@@ -42,13 +42,15 @@ _NOTHING: Known = {}
 class Ended:
     """Step ``step`` (index into the plan) in lane ``lane`` of its stage has ended in ``state``.
 
-    ``missed``: it was never handed out, because its host was offline.
+    ``missed``: it was never handed out, because its host was offline. ``left_out``: somebody has taken its host out of
+    the execution.
     """
 
     step: int
     lane: int
     state: StepState
     missed: bool = False
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,10 @@ def advance(
     gate = stage.batch is not None and stage.batch.gate
     if event.missed and plan.may_leave_out and not gate and not cancelled:
         return _leave_out(plan, progress, event, left, renewed=later is not None)
-    tolerated = _is_tolerated(plan, event)
-    warnings = int(event.state is not StepState.SUCCEEDED and tolerated and not cancelled)
+    tolerated = event.left_out or _is_tolerated(plan, event)
+    # Whoever has taken a host out has been warned of it.
+    counts = not (cancelled or event.left_out)
+    warnings = int(event.state is not StepState.SUCCEEDED and tolerated and counts)
     behind = stage.chain[stage.chain.index(event.step) + 1 :]
     following, stopped = _following(behind, later)
     if tolerated and not cancelled and following is not None:
@@ -125,10 +129,8 @@ def advance(
 
 
 def _is_tolerated(plan: Plan, event: Ended) -> bool:
-    """A step that somebody has cancelled on its host is not one that may fail."""
-    if event.state is StepState.SUCCEEDED:
-        return True
-    return plan.steps[event.step].on_failure == "continue" and event.state is not StepState.CANCELLED
+    """A step that may fail may also be cancelled by somebody: the others go on as they would without it."""
+    return event.state is StepState.SUCCEEDED or plan.steps[event.step].on_failure == "continue"
 
 
 def _following(behind: tuple[int, ...], later: Mapping[int, StepState] | None) -> tuple[int | None, bool]:

@@ -11,7 +11,7 @@ from plumber_core.planning.graph import Standing
 _UNTOUCHED = frozenset({StepState.BLOCKED, StepState.SKIPPED, StepState.CANCELLED})
 
 
-def catch_up_parts(plan: Plan, cells: Cells, standing: Standing) -> CaughtUp:
+def catch_up_parts(plan: Plan, cells: Cells, standing: Standing, *, forgotten: bool = True) -> CaughtUp:
     """Return where each part stands, and what can be set going in those that have begun.
 
     Which others begin, and whether the execution ends, follows from that by ``graph.follow``.
@@ -19,12 +19,14 @@ def catch_up_parts(plan: Plan, cells: Cells, standing: Standing) -> CaughtUp:
     Args:
         plan: the frozen plan, which has parts.
         cells: every step's state.
-        standing: how its parts stand by the counters, which may know less than the steps.
+        standing: how its parts stand by the counters.
+        forgotten: the counters may know less than the steps: commits were lost.
     """
     found = CaughtUp()
     for index, part in enumerate(plan.parts):
         cancelled = standing.always_cancelled if part.always else standing.cancelled
-        begun = index in standing.begun or any(_is_touched(plan, cells, stage) for stage in part.stages)
+        touched = forgotten and any(_is_touched(plan, cells, stage) for stage in part.stages)
+        begun = touched or index in standing.begun
         # In a part whose turn has not come nothing is set going, as if something before it had not ended.
         walk = Walk(plan, cells, cancelled or not begun, found)
         for stage in part.stages:

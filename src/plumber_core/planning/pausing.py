@@ -37,8 +37,8 @@ def as_seen(cells: Cells, resumed: int) -> dict[Place, StepState]:
 
 def seen(cell: Cell, resumed: int) -> StepState:
     """Return the state of a row as what follows depends on it."""
-    left_out = cell.round < resumed and cell.state in TERMINAL_STEP_STATES
-    return StepState.SUCCEEDED if left_out or cell.passed or cell.by_hand is not None else cell.state
+    passed = cell.round < resumed or cell.passed or cell.by_hand is not None
+    return StepState.SUCCEEDED if passed and cell.state in TERMINAL_STEP_STATES else cell.state
 
 
 def warnings_of_batches(plan: Plan, before: Sequence[int], found: CaughtUp) -> int:

@@ -7,7 +7,7 @@ from collections import Counter
 from plumber_core.errors import Conflict
 from plumber_core.model.plan import Plan
 from plumber_core.model.rounds import Cell, Cells, Laid, Place, Touched, Wish
-from plumber_core.model.states import StepState
+from plumber_core.model.states import TERMINAL_STEP_STATES, StepState
 from plumber_core.reasons import because
 
 BROKEN = frozenset({StepState.FAILED, StepState.TIMED_OUT, StepState.LOST, StepState.EXPIRED, StepState.REJECTED})
@@ -16,8 +16,10 @@ BROKEN = frozenset({StepState.FAILED, StepState.TIMED_OUT, StepState.LOST, StepS
 
 def is_well(plan: Plan, step: int, cell: Cell) -> bool:
     """Say whether nothing is left to do: it succeeded, its failure was allowed, or a person has said so."""
-    if cell.state is StepState.SUCCEEDED or cell.passed or cell.by_hand is not None:
+    if cell.state is StepState.SUCCEEDED or cell.passed:
         return True
+    if cell.by_hand is not None:
+        return cell.state in TERMINAL_STEP_STATES
     return is_tolerated(plan, step, cell)
 
 

@@ -201,6 +201,7 @@ executions = Table(
     _flag("always_cancelled"),
     _time("paused_at"),
     Column("pause", Text),
+    Column("left_out", Text),
 )
 _OPENS = text("opens_at IS NOT NULL")
 progress = Table(

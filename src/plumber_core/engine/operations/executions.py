@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 from typing import Any
 
 from plumber_core.engine.batches import go
 from plumber_core.engine.cancel import cancel
+from plumber_core.engine.cancel_some import Some, cancel_some
 from plumber_core.engine.going_on import go_on
 from plumber_core.engine.operations.base import clean, page_size
 from plumber_core.engine.operations.executors import known_kinds
@@ -79,8 +81,22 @@ class ExecutionOperations(ResumeOperations):
         holds = await look_at_holds(self.engine, picture.steps, queued_one(picture.execution))
         return execution_detail(picture, pools, agents, holds)
 
-    async def cancel(self, *, execution: str, reason: str = "", kill: bool = False) -> ExecutionSummary:
+    async def cancel(
+        self,
+        *,
+        execution: str,
+        reason: str = "",
+        kill: bool = False,
+        hosts: builtins.list[str] | None = None,
+        step: str | None = None,
+    ) -> ExecutionSummary:
         caller = await self.desk.allow("execution:cancel", execution)
+        if hosts is not None or step is not None:
+            named = None if hosts is None else tuple(clean("hosts", host, 200) for host in hosts)
+            which = None if step is None else clean("step", step, 200)
+            some = Some(named, which, caller.principal.name, clean("reason", reason.strip(), 1000), kill)
+            await cancel_some(self.engine, clean("execution", execution, 200), some)
+            return execution_summary((await self._load(execution))[0])
         await cancel(self.engine, clean("execution", execution, 200), kill=kill)
         data = {"by": caller.principal.name, "reason": clean("reason", reason, 1000)}
         await self.store.add_event("execution.cancel_reason", execution, None, data)

@@ -264,7 +264,7 @@ def _cancel(
     touched = text(allows(StepEvent.CANCEL, Actor.SERVER))
     values = {"state": text(becomes(StepEvent.CANCEL)), "ended_at": ended, "cancel_requested": True}
     connection.execute(update(t.step_executions).where(*of_these, touched).values(**values))
-    _end_claims(connection, execution_id)
+    end_claims(connection, execution_id)
     query = select(t.step_executions).where(*of_these, _step.state.in_(_LIVE))
     live = [step_row(row) for row in connection.execute(query)]
     _count_again(connection, execution_id, stages[: scope.stop] if scope else stages, live)
@@ -288,7 +288,7 @@ def _end_pause(connection: Connection, execution_id: str) -> None:
     connection.execute(update(t.executions).where(*paused).values(**running))
 
 
-def _end_claims(connection: Connection, execution_id: str) -> None:
+def end_claims(connection: Connection, execution_id: str) -> None:
     """What was claimed and is cancelled now has never run."""
     cancelled = select(_step.attempt_id).where(_step.execution_id == execution_id, _step.state == "cancelled")
     which = (_attempt.execution_id == execution_id, _attempt.ended_at.is_(None), _attempt.id.in_(cancelled))
@@ -330,4 +330,5 @@ def execution_row(row: Row[Any]) -> r.ExecutionRow:
         resumed=row.resumed,
         paused_at=row.paused_at,
         pause=optional_json(row.pause),
+        left_out=frozenset(optional_json(row.left_out) or ()),
     )

@@ -31,5 +31,5 @@ def seen(row: Any, resumed: int) -> StepState:
     What a person has skipped or marked as done stands in nobody's way, nor does what was left as it was when the
     execution was resumed, in round ``resumed``.
     """
-    passed = row.by_hand is not None or (row.round < resumed and row.state in _ENDS)
-    return StepState.SUCCEEDED if passed else StepState(row.state)
+    passed = row.by_hand is not None or row.round < resumed
+    return StepState.SUCCEEDED if passed and row.state in _ENDS else StepState(row.state)

@@ -33,6 +33,8 @@ _DEEDS = (
     "execution.cancel_requested",
     "execution.cancel_reason",
     "execution.resumed",
+    "execution.host_cancelled",
+    "execution.step_cancelled",
     "execution.paused",
     "execution.continued",
     "batch.go",

@@ -144,7 +144,7 @@ def _go_on(connection: Connection, change: m.Renewal) -> bool:
     values: dict[str, Any] = {"round": change.round}
     if change.resumes:
         # Everything has ended and is counted anew: whatever was told out of turn is settled.
-        values |= {"resumed": change.round, "warnings": change.warnings, "adopted": 0}
+        values |= {"resumed": change.round, "warnings": change.warnings, "adopted": 0, "left_out": None}
     if change.goes_on and ExecutionState.RUNNING not in change.states:
         deadline = None if change.timeout is None else now() + microseconds(change.timeout)
         values |= {**_BEGINS, "state": ExecutionState.RUNNING.value, "deadline_at": deadline}

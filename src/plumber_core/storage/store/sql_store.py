@@ -16,6 +16,7 @@ from plumber_core.storage.store.adoption import AdoptionPart
 from plumber_core.storage.store.agents import AgentPart
 from plumber_core.storage.store.base import now
 from plumber_core.storage.store.batches import BatchPart
+from plumber_core.storage.store.cancelling import CancelPart
 from plumber_core.storage.store.cursors import CursorPart
 from plumber_core.storage.store.deliveries import DeliveryPart
 from plumber_core.storage.store.dispatch import DispatchPart
@@ -50,6 +51,7 @@ class SqlStore(
     RoundPart,
     TurnPart,
     PausePart,
+    CancelPart,
     ReaperPart,
     AbsencePart,
     HoldPart,

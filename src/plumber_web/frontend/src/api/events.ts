@@ -170,7 +170,7 @@ export function isAfter(left: string, right: string): boolean {
 }
 
 const STEP = ['blocked', 'ready', 'claimed', 'running', 'cancelling', 'unreachable', 'retry_wait', 'succeeded', 'failed', 'timed_out', 'cancelled', 'rejected', 'expired', 'skipped', 'lost', 'late']
-const EXECUTION = ['queued', 'running', 'paused', 'continued', 'succeeded', 'failed', 'cancelled', 'cancel_requested', 'cancel_reason']
+const EXECUTION = ['queued', 'running', 'paused', 'continued', 'host_cancelled', 'step_cancelled', 'succeeded', 'failed', 'cancelled', 'cancel_requested', 'cancel_reason']
 const AGENT = ['created', 'deleted', 'active', 'draining', 'disabled', 'revoked', 'conflict', 'stale', 'online', 'late', 'offline', 'updated', 'connected']
 const TASK = ['saved', 'deleted']
 

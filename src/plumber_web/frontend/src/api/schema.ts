@@ -346,7 +346,11 @@ export interface paths {
          * Ask every running step to end (TERM, grace, KILL) and start no other; a second cancel kills at once.
          * @description Ask every running step to end (TERM, grace, KILL) and start no other; a second cancel kills at once.
          *
-         *     Raises: NotFound, Conflict (already ended).
+         *     With ``hosts``, names or ids, only they are taken out of the execution: it goes on without them, and counts a
+         *     warning for each. With ``step``, its name, only that step is ended, on ``hosts`` or wherever it was set going:
+         *     it has failed there.
+         *
+         *     Raises: NotFound, Conflict (already ended, or nothing of what is named can be cancelled).
          */
         post: operations["execution.cancel"];
         delete?: never;
@@ -1876,6 +1880,11 @@ export interface components {
             /** Execution */
             execution: string;
             /**
+             * Hosts
+             * @default null
+             */
+            hosts?: string[] | null;
+            /**
              * Kill
              * @default false
              */
@@ -1885,6 +1894,11 @@ export interface components {
              * @default
              */
             reason?: string;
+            /**
+             * Step
+             * @default null
+             */
+            step?: string | null;
         };
         /** ExecutionContinueIn */
         ExecutionContinueIn: {

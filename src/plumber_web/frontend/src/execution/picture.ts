@@ -29,7 +29,7 @@ export interface Picture {
 
 const FINAL = new Set(['succeeded', 'failed', 'cancelled'])
 /** Steps begin another round, or wait for another reason: only the server knows which. */
-const ROUNDS = new Set(['resumed', 'step_retry', 'step_skip', 'step_done', 'paused', 'continued'])
+const ROUNDS = new Set(['resumed', 'step_retry', 'step_skip', 'step_done', 'paused', 'continued', 'host_cancelled', 'step_cancelled'])
 const STEP_STATES = new Set([...ENDED, ...BUSY, 'blocked', 'ready', 'retry_wait'])
 
 const seconds = (list: (number | null)[]): Float64Array => Float64Array.from(list, (value) => value ?? NaN)

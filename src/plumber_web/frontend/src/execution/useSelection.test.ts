@@ -17,6 +17,10 @@ describe('chosen cells', () => {
     expect(chosen(found)).toEqual(['b1'])
     expect(found.size.value).toBe(1)
     expect(found.hosts.value).toEqual(['b'])
+    expect(found.onlyStep.value).toBe(1)
+    found.toggle(cell('b0'))
+    expect(found.onlyStep.value).toBeNull()
+    found.toggle(cell('b0'))
   })
 
   it('extend to a rectangle from the one chosen last, which a second extension replaces', () => {

@@ -19,6 +19,8 @@ export interface Selection {
   size: ComputedRef<number>
   /** The hosts of the chosen cells, each once. */
   hosts: ComputedRef<string[]>
+  /** The one step of which cells are chosen, null where there are several or none. */
+  onlyStep: ComputedRef<number | null>
   has: (cell: Cell) => boolean
   /** Whether all cells of a host are chosen, some, or none. */
   rowState: (host: string) => 'all' | 'some' | 'none'
@@ -83,9 +85,12 @@ export function useSelection(shown: () => Shown): Selection {
   const cells = computed(() => [...chosen.value].map(cellOf))
   const hosts = computed(() => [...new Set(cells.value.map(({ host }) => host))])
 
+  const steps = computed(() => [...new Set(cells.value.map(({ step }) => step))])
+
   return {
     size: computed(() => chosen.value.size),
     hosts,
+    onlyStep: computed(() => (steps.value.length === 1 ? steps.value[0]! : null)),
     has: (cell) => chosen.value.has(keyOf(cell)),
     rowState: (host) => {
       const keys = chosen.value.size ? rowOf(host) : []
