@@ -14,7 +14,7 @@ from plumber_core.model.views import Event
 from support.api import attempt_of, ended, only_attempt, raw_log, show, start, wait_until_printed
 from support.counting import Counting
 from support.programs import RunningAgent, RunningServer
-from support.waiting import wait_until
+from support.waiting import wait_until, wait_until_sync
 
 
 @pytest.fixture
@@ -101,6 +101,33 @@ def test_what_ended_while_the_server_was_away_is_recorded_once(
     counting.stop()
     counting.wait_for_end()
     shared_server.restart()
+    assert_whole(shared_server, execution, counting)
+
+
+def test_a_paused_execution_stays_paused_and_goes_on_where_it_was(
+    shared_server: RunningServer, shared_agent: RunningAgent, counting: Counting
+) -> None:
+    execution = start(shared_server, "echo before", counting.step, "echo after")
+    wait_until_begun(shared_server, execution)
+    shared_server.call("execution.pause", execution=execution, reason="the night")
+    shared_server.process.kill()
+    counting.stop()
+    counting.wait_for_end()
+    shared_server.restart()
+
+    def recorded() -> bool:
+        return bool(show(shared_server, execution)["steps"][1]["state"] == "succeeded")
+
+    wait_until_sync(recorded, 20, "the end of what ran")
+    shared_server.process.kill()
+    shared_server.restart()
+    shown = show(shared_server, execution)
+    assert (shown["state"], shown["waiting"]["reason"], shown["steps"][2]["state"]) == (
+        "paused",
+        "the night",
+        "blocked",
+    )
+    shared_server.call("execution.continue", execution=execution)
     assert_whole(shared_server, execution, counting)
 
 
