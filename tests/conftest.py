@@ -1,5 +1,11 @@
 """Fixtures for all tests; each stands in the module of ``support`` that it belongs to."""
 
+from hypothesis import settings
+
+# Tests share their processors with others: how long one example takes says nothing.
+settings.register_profile("plumber", deadline=None)
+settings.load_profile("plumber")
+
 pytest_plugins = [
     "support.databases",
     "support.standby",

@@ -40,6 +40,8 @@ REASONS: Mapping[str, LiteralString] = {
     "busy": "this execution is busy",
     "by_hand_not_its_turn": "step {step} cannot begin there: something before it has not ended well",
     "by_hand_open": "step {step} has not ended there: it is {state}",
+    "by_hand_parts": "its task has branches, conditions or steps that always run: pause it first, or resume it once it "
+    "has ended",
     "by_hand_passed": "the execution has gone on without step {step} there: resume it once it has ended",
     "by_hand_state": "a step cannot be taken in hand while its execution is {state} or being cancelled",
     "by_hand_well": "step {step} has ended well there",
@@ -144,8 +146,6 @@ REASONS: Mapping[str, LiteralString] = {
     "resume_not_there": "step {step} runs on none of these hosts",
     "resume_nothing": "nothing of what was chosen is left to run",
     "resume_other_shape": "step {step} is new, gone or elsewhere in the newest revision: it does not fit what is done",
-    "resume_parts": "its task has branches, conditions or steps that always run, of which cannot be told what is left: "
-    "run it again",
     "resume_state": "only an execution that has failed or was cancelled can be resumed; this one is {state}",
     "rollout_pool": "any {wanted} of leaves open who runs it: a block and a rollout need all of their hosts",
     "saved_meanwhile": "task {name} was saved by somebody else meanwhile",

@@ -221,16 +221,6 @@ async def test_a_server_that_died_before_their_turn_is_replaced_by_a_sweep(
     assert (await show(plumber, execution)).state == "succeeded"
 
 
-async def test_such_an_execution_is_not_resumed_in_part(plumber: Plumber) -> None:
-    [one] = await fleet(plumber, 1)
-    execution = await start(plumber, Step(name="a", run="a"), always=[TIDY])
-    await one.work("failed")
-    await one.work("succeeded")
-    assert not (await show(plumber, execution)).resumable
-    with pytest.raises(Conflict, match="run it again"):
-        await plumber.executions.resume(execution=execution)
-
-
 async def test_a_look_at_the_whole_comes_to_the_same(plumber: Plumber) -> None:
     one, two = await fleet(plumber, 2)
     execution = await start(plumber, Step(name="a", run="a"), always=[TIDY])

@@ -12,6 +12,7 @@ from plumber_core.engine.batches import ring
 from plumber_core.engine.core import Engine
 from plumber_core.engine.retention import missing
 from plumber_core.engine.starts import Prepared, render
+from plumber_core.engine.turns import take_turns_soon
 from plumber_core.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from plumber_core.ids import pool_id, step_execution_id
 from plumber_core.model.plan import Plan
@@ -21,12 +22,13 @@ from plumber_core.model.rounds import BlockedRow, Laid, NewRow, Place, Renewal, 
 from plumber_core.model.states import ExecutionState, StepState
 from plumber_core.planning.advance import Advance
 from plumber_core.planning.batch_events import entered
-from plumber_core.planning.catch_up import CaughtUp, catch_up
+from plumber_core.planning.catch_up import CaughtUp
 from plumber_core.planning.holds import wanted_by_execution
 from plumber_core.planning.parameters import bind
 from plumber_core.planning.parse import task_from_definition
 from plumber_core.planning.renew import renew
-from plumber_core.planning.rounds import lay, standing, warnings
+from plumber_core.planning.resume_parts import part_states, stands, with_parts
+from plumber_core.planning.rounds import lay, warnings
 from plumber_core.reasons import because
 
 TRIES = 5
@@ -84,8 +86,10 @@ async def look(engine: Engine, execution: str, request: Request) -> Resumption:
     if request.revision == "new":
         plan = _renewed(engine, whole, newest)
     laid = lay(plan, whole.cells, wish)
+    if plan.parts:
+        laid = with_parts(plan, whole.cells, laid, wish)
     _check_hosts(engine, plan, laid)
-    return Resumption(whole, plan, laid, catch_up(plan, standing(whole.cells, laid)), before, newest)
+    return Resumption(whole, plan, laid, stands(plan, whole.cells, laid), before, newest)
 
 
 async def resume(engine: Engine, execution: str, request: Request) -> Resumption:
@@ -100,6 +104,8 @@ async def resume(engine: Engine, execution: str, request: Request) -> Resumption
         waits = waits_of(resumption.plan, resumption.found)
         if await engine.store.renew(_renewal(resumption, request, starts, waits)):
             _go_on(engine, resumption, starts, waits)
+            if resumption.plan.parts:
+                await take_turns_soon(engine, execution)
             return resumption
     raise Unavailable(reason=because("busy"))
 
@@ -195,6 +201,7 @@ def _renewal(resumption: Resumption, request: Request, starts: Sequence[Start], 
         plan=None if plan is whole.plan else plan,
         told=(_told(resumption, request), *begins(plan, found, waits)),
         wants=wanted_by_execution(plan) if plan.has_to_wait else (),
+        parts=part_states(plan, whole.cells, laid),
     )
 
 

@@ -10,13 +10,14 @@ from typing import Any
 from plumber_core.engine.caches import ExecutionMemory
 from plumber_core.engine.conditions import ask
 from plumber_core.engine.core import Engine
-from plumber_core.engine.left import surely
+from plumber_core.engine.left import left_out_steps, surely
 from plumber_core.engine.starts import Prepared, first_rows, render, stored_rows
-from plumber_core.errors import InvalidRequest, PlumberError, Unavailable
+from plumber_core.errors import InvalidRequest, LeftOut, PlumberError, Unavailable
 from plumber_core.model.asked import EVERYTHING
 from plumber_core.model.parts import Outcome, Part
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import Passed, Start
+from plumber_core.model.states import ExecutionState
 from plumber_core.model.turns import PartBegins, PartOver, Turn
 from plumber_core.planning.absence import too_few
 from plumber_core.planning.advance import Advance, begin
@@ -62,8 +63,13 @@ async def _turn(engine: Engine, memory: ExecutionMemory) -> tuple[Turn, bool]:
     """Return what is to be written, and whether more may follow from a part that could not begin."""
     plan, progress = memory.plan, memory.progress
     found = follow(plan, standing_of(plan, progress, **memory.asked))
+    left_out = found.main is ExecutionState.SUCCEEDED and await left_out_steps(engine, memory)
+    if left_out:
+        found.main = ExecutionState.FAILED
+        found.execution = found.execution and ExecutionState.FAILED
     over = [_over(plan, index, outcome) for index, outcome in found.over.items() if plan.parts[index].stages]
-    begun, problem = list[_Begun](), None
+    begun = list[_Begun]()
+    problem: dict[str, Any] | None = {"code": LeftOut.code, "arguments": {"steps": left_out}} if left_out else None
     for index in found.begins:
         try:
             one = await _begin(engine, memory, plan.parts[index])

@@ -130,7 +130,6 @@ def execution_detail(picture: r.Picture, pools: Pools, agents: Agents, holds: Ho
     looks = Looks(pools, why_waiting(picture.plan, picture.progress, stages), agents, holds, paused)
     return ExecutionDetail(
         **summary_values(picture.execution),
-        resumable=not picture.plan.parts,
         parameters=picture.execution.parameters,
         steps=_step_views(picture, tries, looks),
         counts=dict(counts),

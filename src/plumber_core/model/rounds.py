@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from plumber_core.model.asked import Asked
+from plumber_core.model.parts import Outcome
 from plumber_core.model.plan import Plan
 from plumber_core.model.records import ExecutionRow, Opening, Start, Told
 from plumber_core.model.states import ExecutionState, StepState
@@ -87,6 +88,15 @@ class NewRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PartState:
+    """A part of a plan, stages ``first`` to ``stop`` without it: it has ended, or waits for its turn (None)."""
+
+    first: int
+    stop: int
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
 class Renewal:
     """A new round, to be written if the stages' ``control`` is still the same and the execution in one of ``states``.
 
@@ -113,6 +123,8 @@ class Renewal:
     ends: ExecutionState | None = None
     wants: tuple[Asked, ...] = ()
     """What the execution has to hold again."""
+    parts: tuple[PartState, ...] = ()
+    """How the parts of the plan stand, if it has any; what begins then is another write."""
 
 
 @dataclass(frozen=True, slots=True)

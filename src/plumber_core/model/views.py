@@ -267,7 +267,7 @@ class ExecutionDetail(ExecutionSummary):
     what it is queued, as a code with arguments.
 
     ``event`` is the cursor of the event log up to which this view is true: follow from there. ``resumable``: once it
-    has ended badly it can go on as a new round; one with branches, conditions or steps that always run cannot.
+    has ended badly it can go on as a new round.
     """
 
     resumable: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from plumber_core.errors import Conflict
@@ -10,6 +10,8 @@ from plumber_core.model.plan import Plan
 from plumber_core.model.rounds import ByHand, Cell, Cells, Deed, Place
 from plumber_core.model.states import TERMINAL_STEP_STATES, ExecutionState, StepState
 from plumber_core.planning.catch_up import CaughtUp, catch_up
+from plumber_core.planning.catch_up_parts import catch_up_parts
+from plumber_core.planning.graph import Standing
 from plumber_core.planning.pausing import as_seen
 from plumber_core.planning.rounds import has_failed, is_well
 from plumber_core.reasons import because
@@ -61,7 +63,7 @@ def handle(
     anew = {one for one, cell in cells.items() if one != place and _was_kept_from(plan, one, cell, since)}
     states = as_seen(cells, since) | dict.fromkeys(anew, StepState.BLOCKED)
     states[place] = StepState.BLOCKED if deed == "retry" else StepState.SUCCEEDED
-    found = catch_up(plan, states)
+    found = _stands(plan, states, open_stages)
     if deed == "retry":
         if place not in found.starts:
             raise Conflict(reason=because("by_hand_not_its_turn", step=plan.steps[place[0]].name))
@@ -69,6 +71,16 @@ def handle(
     if not running and found.execution is ExecutionState.FAILED:
         return Handled(frozenset(), passed, found, goes_on=False)
     return Handled(frozenset(anew - set(found.skips)), passed, found, goes_on=True)
+
+
+def _stands(plan: Plan, states: Mapping[Place, StepState], open_stages: Collection[int] | None) -> CaughtUp:
+    """Return where an execution stands; of one with parts only while it is paused, for then nothing begins with it."""
+    if not plan.parts:
+        return catch_up(plan, states)
+    if open_stages is None:
+        raise Conflict(reason=because("by_hand_parts"))
+    begun = frozenset(index for index, part in enumerate(plan.parts) if not set(open_stages).isdisjoint(part.stages))
+    return catch_up_parts(plan, states, Standing({}, begun), forgotten=False)
 
 
 def _check(plan: Plan, cells: Cells, place: Place, *, running: bool, open_stages: Collection[int] | None) -> None:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plumber_core.errors import Conflict
 from plumber_core.model.parts import Outcome
 from plumber_core.model.plan import Plan, Stage
 from plumber_core.model.states import TERMINAL_STEP_STATES, ExecutionState, StepState
 from plumber_core.planning.limits import most_failed
-from plumber_core.reasons import because
 
 Cells = Mapping[tuple[int, int], StepState]
 """(step, lane) -> its state in its newest round."""
@@ -48,10 +46,9 @@ def catch_up(plan: Plan, cells: Cells, *, cancelled: bool = False, timed_out: bo
         cancelled: nothing starts any more.
         timed_out: it was cancelled because its time is over.
 
-    Raises: Conflict (a plan of parts is looked at by ``catch_up_parts``, and not for a new round).
+    A plan of parts is looked at by ``catch_up_parts``.
     """
-    if plan.parts:
-        raise Conflict(reason=because("resume_parts"))
+    assert not plan.parts
     walk = Walk(plan, cells, cancelled)
     for number in range(len(plan.stages)):
         walk.visit(number)

@@ -8,6 +8,7 @@ from typing import Any
 
 from plumber_core.errors import Conflict
 from plumber_core.model.agent import AgentRef
+from plumber_core.model.parts import Part
 from plumber_core.model.plan import Plan, Stage
 from plumber_core.model.task import Rollout, Task
 from plumber_core.planning.expand import expand
@@ -36,9 +37,16 @@ def renew(
     hosts = FrozenHosts(plan, agents)
     new = expand(task, parameters, agents, revision=revision, clean_environment=plan.clean_environment, hosts=hosts)
     _check_shape(plan, new)
+    _check_parts(plan, new)
     rollouts = {step.name: step.rollout or Rollout() for step in task.steps if step.steps or step.rollout}
     stages = tuple(_with_limits(plan, stage, rollouts) for stage in plan.stages)
-    return replace(new, stages=stages, hosts=plan.hosts, labels=new.labels | plan.labels if new.labels else {})
+    return replace(
+        new,
+        stages=stages,
+        parts=_spans(plan, new),
+        hosts=plan.hosts,
+        labels=new.labels | plan.labels if new.labels else {},
+    )
 
 
 class FrozenHosts:
@@ -82,6 +90,21 @@ def _check_shape(old: Plan, new: Plan) -> None:
     longer = max(before, after, key=len)[min(len(before), len(after)) :]
     name = differing[1][-1] if differing is not None else longer[0][-1]
     raise Conflict(reason=because("resume_other_shape", step=name))
+
+
+def _check_parts(old: Plan, new: Plan) -> None:
+    """Refuse other branches: what is done does not fit them."""
+    before, after = ([(part.needs, part.always) for part in plan.parts] for plan in (old, new))
+    if before != after:
+        names = (part.name for part in (*new.parts, *old.parts) if part.name)
+        raise Conflict(reason=because("resume_other_shape", step=next(names, new.steps[0].name)))
+
+
+def _spans(old: Plan, new: Plan) -> tuple[Part, ...]:
+    """Batches stay as they were frozen, and with them where the parts begin and end."""
+    return tuple(
+        replace(after, first=before.first, stop=before.stop) for before, after in zip(old.parts, new.parts, strict=True)
+    )
 
 
 def _shape(plan: Plan) -> list[tuple[str, ...]]:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, text, update
 
 from plumber_core.model import rounds as m
 from plumber_core.model.asked import NEVER
 from plumber_core.model.plan import Plan
-from plumber_core.model.records import Start
+from plumber_core.model.records import PASSED, Start
 from plumber_core.model.states import TERMINAL_STEP_STATES, Actor, ExecutionState, StepEvent, StepState
 from plumber_core.storage import tables as t
 from plumber_core.storage.guards import allows, becomes
@@ -28,7 +28,7 @@ from plumber_core.storage.store.base import (
 from plumber_core.storage.store.executions import execution_row
 from plumber_core.storage.store.holds import take
 from plumber_core.storage.store.newest import newest, seen
-from plumber_core.storage.store.turns import was_passed
+from plumber_core.storage.store.turns import lay_parts, was_passed
 
 _execution, _step, _progress = t.executions.c, t.step_executions.c, t.progress.c
 _CELL = (_step.step, _step.lane, _step.state, _step.agent_id, _step.attempt_id, _step.round, _step.attempt_number)
@@ -76,7 +76,9 @@ class RoundPart(StorePart):
 
     async def left_out(self, execution_id: str, resumed: int) -> list[tuple[int, StepState, int]]:
         where = (_step.execution_id == execution_id, _step.round < resumed, _step.state.in_(_UNWELL))
-        query = select(_step.step, _step.state, func.count()).where(*where, _step.by_hand.is_(None), newest())
+        # What a condition has passed over is left out by nobody.
+        asked = or_(_step.cause.is_(None), _step.cause.not_like(f'{{"code":"{PASSED}"%'))
+        query = select(_step.step, _step.state, func.count()).where(*where, _step.by_hand.is_(None), asked, newest())
         grouped = query.group_by(_step.step, _step.state)
         rows = await self.read(lambda connection: connection.execute(grouped).all())
         return [(step, StepState(state), count) for step, state, count in rows]
@@ -129,6 +131,7 @@ def _renew(connection: Connection, change: m.Renewal) -> bool:
     if change.goes_on:
         _count(connection, change)
         _unblock(connection, change)
+        lay_parts(connection, change.execution, change.parts)
     for kind, data in change.told:
         insert_event(connection, kind, change.execution, None, data)
     insert_events(connection, "step.ready", change.execution, [_ready(start) for start in change.starts])
@@ -145,6 +148,7 @@ def _go_on(connection: Connection, change: m.Renewal) -> bool:
     if change.resumes:
         # Everything has ended and is counted anew: whatever was told out of turn is settled.
         values |= {"resumed": change.round, "warnings": change.warnings, "adopted": 0, "left_out": None}
+        values |= {"main_state": None, "always_cancelled": False}
     if change.goes_on and ExecutionState.RUNNING not in change.states:
         deadline = None if change.timeout is None else now() + microseconds(change.timeout)
         values |= {**_BEGINS, "state": ExecutionState.RUNNING.value, "deadline_at": deadline}

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, select, text, upda
 from plumber_core.model.forgotten import Settlement
 from plumber_core.model.parts import TURN, Outcome
 from plumber_core.model.records import PASSED, Passed, Start
+from plumber_core.model.rounds import PartState
 from plumber_core.model.states import Actor, StepEvent
 from plumber_core.model.turns import CancelScope, PartBegins, Turn
 from plumber_core.storage import tables as t
@@ -90,6 +91,18 @@ def end_parts(connection: Connection, execution: str, scope: CancelScope, live: 
             _end_part(connection, execution, first, "cancelled")
     if not live:
         _set(connection, execution, _progress.outcome.is_not(None), opens_at=now())
+
+
+def lay_parts(connection: Connection, execution: str, parts: tuple[PartState, ...]) -> None:
+    """Write how the parts of an execution stand that goes on, in the caller's transaction: somebody has to look."""
+    for part in parts:
+        mine = and_(_progress.stage >= part.first, _progress.stage < part.stop)
+        _set(connection, execution, mine, outcome=None, **_NO_WAIT)
+        here = _progress.stage == part.first
+        if part.outcome is None:
+            _set(connection, execution, here, waits=TURN, opens_at=now())
+        else:
+            _set(connection, execution, here, outcome=part.outcome)
 
 
 def settle_parts(connection: Connection, change: Settlement) -> None:
