@@ -50,3 +50,37 @@ def test_what_is_left_goes_on_and_the_dialog_says_what_it_touches(
     assert ended(scene.server, execution)["state"] == "succeeded"
     record = scene.server.call("execution.step", execution=execution, step=0, host="web-2")
     assert [one["data"]["reason"] for one in record["operations"]] == ["the disk is free again"]
+
+
+WAITS = """\
+name: waits
+on: web-1
+steps:
+  - {{name: wait, run: 'until test -e {go_on}; do sleep 0.1; done'}}
+  - {{name: after, run: echo after}}
+"""
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_an_execution_is_paused_says_by_whom_and_why_and_goes_on(
+    browser: Browser, scene: Scene, language: str, tmp_path: Path
+) -> None:
+    words, go_on = Words(language), tmp_path / "go on"
+    execution = scene.server.call("execution.start", source=WAITS.format(go_on=f'"{go_on}"'))["id"]
+    with visiting(browser, scene.server, locale=language) as visitor:
+        page = visitor.page
+        visitor.enter()
+        visitor.open(f"/executions/{execution}")
+        for verb, state in (("pause", "paused"), ("continue", "succeeded")):
+            page.get_by_role("button", name=words(f"execution.pause.{verb}"), exact=True).click()
+            dialog = page.get_by_role("dialog")
+            expect(dialog).to_contain_text(words(f"execution.pause.{verb}Text"))
+            dialog.get_by_role("textbox").fill("the database is moved")
+            assert visitor.violations() == []
+            dialog.get_by_role("button", name=words(f"execution.pause.{verb}"), exact=True).click()
+            expect(dialog).to_have_count(0)
+            if verb == "pause":
+                expect(page.get_by_role("status").filter(has_text="the database is moved")).to_be_visible()
+                go_on.touch()
+            expect(page.locator("header, main").get_by_text(words(f"states.{state}"), exact=True).first).to_be_visible()
+    assert ended(scene.server, execution)["state"] == "succeeded"
