@@ -118,6 +118,12 @@ def _status(text: str) -> Act:
     return act
 
 
+def _final_step(visitor: Visitor, words: Words) -> None:
+    always = visitor.page.get_by_role("region", name=words("builder.keys.always"))
+    always.get_by_role("button", name=words("builder.add")).click()
+    visitor.page.get_by_role("heading", name=words("builder.stepTitleAlways", n=1)).wait_for()
+
+
 def _broken(visitor: Visitor, words: Words) -> None:
     visitor.page.get_by_role("button", name=words("builder.choose", n=2, name="install")).click()
     visitor.page.get_by_role("textbox", name=words("builder.keys.timeout")).first.fill("soon")
@@ -166,6 +172,7 @@ STOPS: Stops = {
     "builder-problem": ("/tasks/deploy-shop/edit", _broken),
     "builder-yaml": ("/tasks/deploy-shop/edit", _click("builder.mode.yaml")),
     "builder-block": ("/tasks/check-disks/edit", _click("builder.addBlock")),
+    "builder-always": ("/tasks/check-disks/edit", _final_step),
     "builder-conflict": ("/tasks/rotate-logs/edit", _then(_edited("rotate"), _saved_meanwhile)),
     "builder-leave": ("/tasks/backup-database/edit", _then(_edited("dump"), _leave)),
     "executions": ("/executions", None),
@@ -179,6 +186,8 @@ STOPS: Stops = {
     "execution-pool": ("/executions/{pooled}?layout=matrix", _status("any 1 of")),
     "execution-pool-drawer": ("/executions/{pooled}?layout=matrix", _cell),
     "execution-cancel": ("/executions/{running}?layout=matrix", _in_dialog("c")),
+    "execution-pause": ("/executions/{running}?layout=matrix", _click("execution.pause.pause", dialog=True)),
+    "execution-resume": ("/executions/{failed}?layout=matrix", _click("execution.resume.open", dialog=True)),
     "execution-unknown": ("/executions/ex_nothing", None),
     "fleet": ("/fleet", None),
     "fleet-menu": ("/fleet", _menu),
