@@ -147,7 +147,7 @@ def test_steps_enter_a_block_leave_it_and_stand_at_the_end(builder: Visitor) -> 
     expect(panel.get_by_role("textbox", name="Timeout").first).to_be_focused()
     page.keyboard.press("Control+a")
     page.keyboard.type("5m")
-    page.get_by_role("region", name="Always").get_by_role("button", name="Add a step").click()
+    page.get_by_role("button", name="Add a final step").click()
     page.get_by_role("region", name="Final step 1").get_by_role("textbox", name="Name").fill("tidy")
     builder.settle()
     task = yaml.safe_load(saved := _saved(builder))

@@ -93,7 +93,7 @@ def test_a_block_is_built_and_its_problems_lead_to_its_steps(task: Visitor) -> N
     problem.click()
     expect(page.get_by_role("textbox", name="Name").first).to_be_focused()
     command.fill("echo stopped")
-    inside.locator("xpath=..").get_by_role("button", name="Add a step").click()
+    page.get_by_role("button", name="Add a step to the block").click()
     page.get_by_role("textbox", name="Name").first.fill("start")
     expect(page.get_by_role("region", name="Check of the task")).to_contain_text("The task can be saved.")
     expect(card).to_contain_text("stop → start")

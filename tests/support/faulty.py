@@ -84,8 +84,9 @@ class Patient:
         assert self.agent.process.wait(timeout) == CRASHED
 
     def supervisor(self) -> int:
-        """Return the supervisor's process."""
-        return int((self.agent.state_dir / "supervisor.lock").read_text())
+        """Return the supervisor's process; one that has just taken the lock may not have written its number yet."""
+        lock = self.agent.state_dir / "supervisor.lock"
+        return int(wait_until_sync(lock.read_text, 10, "the supervisor to say who it is"))
 
     def end_supervisor(self) -> None:
         """Kill the supervisor."""

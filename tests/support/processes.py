@@ -16,6 +16,9 @@ from support.waiting import Overdue, wait_until_sync
 
 PROGRAMS = Path(sys.executable).parent
 _SHOWN = 20_000
+# A shell's background jobs ignore SIGINT, and hand that on to all they start: Ctrl-C would reach no program here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def free_port() -> int:

@@ -119,8 +119,7 @@ def _status(text: str) -> Act:
 
 
 def _final_step(visitor: Visitor, words: Words) -> None:
-    always = visitor.page.get_by_role("region", name=words("builder.keys.always"))
-    always.get_by_role("button", name=words("builder.add")).click()
+    visitor.page.get_by_role("button", name=words("builder.addFinal")).click()
     visitor.page.get_by_role("heading", name=words("builder.stepTitleAlways", n=1)).wait_for()
 
 

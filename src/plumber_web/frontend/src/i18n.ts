@@ -25,10 +25,22 @@ function unknown(key: string): string | undefined {
   return key.startsWith('states.') ? key.slice('states.'.length).replaceAll('_', ' ') : undefined
 }
 
+const FIRST = { en: () => import('./locales/en'), 'zh-CN': () => import('./locales/zh-CN') }
+const OF_TASKS = { en: () => import('./locales/en/tasks'), 'zh-CN': () => import('./locales/zh-CN/tasks') }
+let speaksOfTasks = false
+
 /** Load a language and make it the page's. */
 export async function speak(language: Language): Promise<void> {
-  const { messages } = language === 'en' ? await import('./locales/en') : await import('./locales/zh-CN')
-  i18n.global.setLocaleMessage(language, messages as never)
+  const parts = await Promise.all([FIRST[language](), ...(speaksOfTasks ? [OF_TASKS[language]()] : [])])
+  i18n.global.setLocaleMessage(language, Object.assign({}, ...parts.map((part) => part.messages)) as never)
   i18n.global.locale.value = language
   document.documentElement.lang = language
+}
+
+/** Load what the pages of a task say, too, in the page's language and in those that follow. */
+export async function speakOfTasks(): Promise<void> {
+  if (speaksOfTasks) return
+  const { messages } = await OF_TASKS[i18n.global.locale.value]()
+  i18n.global.mergeLocaleMessage(i18n.global.locale.value, messages as never)
+  speaksOfTasks = true
 }

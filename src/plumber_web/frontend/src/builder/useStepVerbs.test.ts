@@ -6,7 +6,7 @@ import { createI18n } from 'vue-i18n'
 import { everyStep } from './places'
 import { useStepVerbs, type StepVerbs } from './useStepVerbs'
 import { useTaskDocument, type TaskEditor } from './useTaskDocument'
-import { messages as en } from '@/locales/en'
+import { messages as en } from '@/locales/en/tasks'
 
 const SOURCE = `name: a
 steps:

@@ -1,7 +1,9 @@
 /** Both languages hold the same keys with the same arguments, and every key that the page names exists. */
 import { describe, expect, it } from 'vitest'
 import { messages as en } from './en'
+import { messages as enOfTasks } from './en/tasks'
 import { messages as zh } from './zh-CN'
+import { messages as zhOfTasks } from './zh-CN/tasks'
 
 const sources = import.meta.glob(['../**/*.vue', '../**/*.ts', '!../**/*.test.ts', '!../api/schema.ts'], { query: '?raw', import: 'default', eager: true }) as Record<string, string>
 
@@ -10,8 +12,8 @@ function flatten(value: unknown, prefix = ''): Record<string, string> {
   return Object.assign({}, ...Object.entries(value as object).map(([key, part]) => flatten(part, `${prefix}${key}.`))) as Record<string, string>
 }
 
-const english = flatten(en)
-const chinese = flatten(zh)
+const english = flatten({ ...en, ...enOfTasks })
+const chinese = flatten({ ...zh, ...zhOfTasks })
 const argumentsOf = (text: string): string[] => [...new Set(text.match(/\{\w+\}/g) ?? [])].sort()
 
 it('has the same keys in both languages', () => {
@@ -50,4 +52,10 @@ describe('the keys that the page names', () => {
     const missing = parts.filter(([, part]) => !Object.keys(english).some((key) => key.startsWith(`${part}.`)))
     expect(missing).toEqual([])
   })
+})
+
+it('says what only the pages of a task say nowhere else', () => {
+  const own = ['../builder/', '../editor/', '../tasks/TaskSteps.vue', '../views/Task']
+  const elsewhere = Object.entries(sources).filter(([path]) => !own.some((start) => path.startsWith(start)))
+  expect(elsewhere.filter(([, text]) => /[`'"](?:builder|editor)\.\w/.test(text)).map(([path]) => path)).toEqual([])
 })
