@@ -132,11 +132,6 @@ class SimulatedProcesses(Processes):
         self._pipes.update(zip(fds, pipes, strict=True))
         return command.pid, out, err, hidden
 
-    def start_masked(
-        self, argv: list[str], env: dict[str, str], path: str | None, stdin: bytes | None
-    ) -> tuple[int, int, int, int]:
-        raise NotImplementedError("no step of a simulated world has secrets")
-
     def read(self, fd: int, buffer: bytearray) -> int:
         check_alive()
         pipe = self._pipes[fd]
