@@ -38,6 +38,8 @@ from plumber_core.testing.simulator.truth import Truth
 
 DETECTED = 30.0
 """Virtual seconds after the healing within which a live copy of an agent must have been noticed."""
+LAST_BYTES = 10.0
+"""Virtual seconds in which the log of a command arrives that has ended; two copies of an agent are never both idle."""
 SHARES = 5
 """An execution is submitted within such a share of the time of faults after the one before it."""
 GO_EVERY = 3.0
@@ -149,7 +151,8 @@ class Simulation:
         if self.submitted < self.plan.executions or verdict.open_executions(self):
             return False
         if self.truth.cloned:
-            return self.loop.time() > self.plan.seconds + DETECTED
+            last = max((run.ended or 0.0 for run in self.truth.runs.values()), default=0.0)
+            return self.loop.time() > max(self.plan.seconds + DETECTED, last + LAST_BYTES)
         return all(agent.idle for agent in self.agents)
 
     async def _begin(self) -> None:
