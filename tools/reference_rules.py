@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from plumber_client.plugins.http_step import HttpStep
 from plumber_core import Executor
+from plumber_core.builtin.reboot import WITHOUT, Reboot
 from plumber_core.builtin.script import Script
 from plumber_core.builtin.shell import Shell
 from plumber_core.model import limits, states
@@ -81,7 +82,7 @@ def later_keys() -> str:
 
 def executors() -> str:
     """Return the built-in executors with their parameters."""
-    built_in: list[Executor[Any]] = [Script(), HttpStep(), Shell()]
+    built_in: list[Executor[Any]] = [Script(), HttpStep(), Reboot(WITHOUT), Shell()]
     return "\n\n".join(
         f"### {executor.kind}\n\n{(type(executor).__doc__ or '').strip()}\n\n{_parameters(executor.Params)}"
         for executor in built_in

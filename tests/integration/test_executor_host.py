@@ -268,6 +268,12 @@ async def test_script_is_its_owners_and_goes_with_the_attempt(host: Host) -> Non
     assert not path.exists()
 
 
+async def test_nothing_restarts_the_machine_where_nobody_has_noted_that_it_will(host: Host) -> None:
+    result = await host.run("reboot", command=f"touch {host.folder}/witness")
+    assert (result.code, (host.folder / "witness").exists()) == (125, False)
+    assert "waits for no restart" in result.stderr
+
+
 async def test_command_that_is_not_there(host: Host) -> None:
     result = await host.run("absent")
     assert result.code == 127

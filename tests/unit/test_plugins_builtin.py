@@ -35,6 +35,7 @@ from plumber_core.builtin.default_authoriser import DefaultAuthoriser
 from plumber_core.builtin.event_log import EventLog
 from plumber_core.builtin.file_secrets import FileSecrets
 from plumber_core.builtin.password import PasswordAuthenticator
+from plumber_core.builtin.reboot import Reboot
 from plumber_core.builtin.script import Script
 from plumber_core.builtin.shell import Shell
 from plumber_core.builtin.token import TokenAuthenticator
@@ -105,6 +106,18 @@ class TestScript(ExecutorConformance):
     @pytest.fixture
     def slow_params(self) -> dict[str, Any]:
         return {"script": "sleep 600"}
+
+
+class TestReboot(ExecutorConformance):
+    expected_exit_code = 1
+
+    @pytest.fixture
+    def executor(self) -> Executor[Any]:
+        return Reboot("false")
+
+    @pytest.fixture
+    def valid_params(self) -> dict[str, Any]:
+        return {"command": "false --now", "timeout": 60}
 
 
 class TestPassword(AuthenticatorConformance):

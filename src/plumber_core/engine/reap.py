@@ -25,6 +25,7 @@ from plumber_core.engine.retries import tell_woken
 from plumber_core.errors import PlumberError
 from plumber_core.model.asked import EVERYTHING
 from plumber_core.model.records import Silent, StepRow, Term
+from plumber_core.model.restarts import return_within
 from plumber_core.model.states import Actor, StepState
 
 log = logging.getLogger(__name__)
@@ -149,6 +150,11 @@ async def _lost_by(engine: Engine, silent: Silent) -> str | None:
     if planned.lost_after == "never":
         return None
     patience = engine.patience.lost_after if planned.lost_after is None else planned.lost_after
+    within = return_within(planned.uses, (step.spec or {}).get("params", {}))
+    if within is not None and step.state is StepState.UNREACHABLE:
+        # Its silence was announced: until its time is over it says nothing, and then it says all.
+        late = silent.silence >= within + engine.patience.lease_at(engine.heartbeat)
+        return "not_back" if late else None
     if step.state is StepState.UNREACHABLE and silent.silence >= patience:
         return "agent_silent"
     if planned.timeout is not None and silent.age >= planned.timeout + planned.grace + patience:

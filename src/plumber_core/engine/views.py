@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from plumber_core.engine.clock import moment
@@ -14,6 +15,7 @@ from plumber_core.engine.waiting import Agents, Holds, why_held, why_paused, why
 from plumber_core.model import records as r
 from plumber_core.model.forgotten import StrayRow
 from plumber_core.model.plan import Plan
+from plumber_core.model.restarts import return_within
 from plumber_core.model.states import WAITING_STEP_STATES, Presence, StepState
 from plumber_core.model.views import (
     AgentView,
@@ -214,9 +216,24 @@ def waiting_for(row: r.StepRow, plan: Plan, looks: Looks) -> dict[str, Any] | No
             "attempt": row.retries + 1,
             "attempts": most,
         }
+    if row.state in (StepState.RUNNING, StepState.UNREACHABLE) and (restart := _restart(row, plan)) is not None:
+        return restart
     if row.state is StepState.UNREACHABLE:
         return {"code": "cancel_unheard" if row.cancel_requested else "agent_silent", "since": _since(row)}
     return None
+
+
+def _restart(row: r.StepRow, plan: Plan) -> dict[str, Any] | None:
+    """Return since when a host restarts, and until when it has to be back."""
+    within = return_within(plan.steps[row.step].uses, (row.spec or {}).get("params", {}))
+    if within is None or row.started_at is None or row.cancel_requested:
+        return None
+    since = moment(row.started_at)
+    return {
+        "code": "host_restarts",
+        "since": since.isoformat(),
+        "until": (since + timedelta(seconds=within)).isoformat(),
+    }
 
 
 def _since(row: r.StepRow) -> str | None:

@@ -15,8 +15,8 @@ from plumber_core.model.limits import CANCEL_GRACE
 PROTOCOL_VERSION = 1
 
 HeldState = Literal["spawning", "running", "exited", "void", "unknown"]
-DISK_PRESSURE, STOPPING = "disk_pressure", "stopping"
-REFUSALS = (DISK_PRESSURE, STOPPING)
+DISK_PRESSURE, STOPPING, RESTARTING = "disk_pressure", "stopping", "restarting"
+REFUSALS = (DISK_PRESSURE, STOPPING, RESTARTING)
 """Why an agent takes no steps for now."""
 OutcomeState = Literal["succeeded", "failed", "timed_out", "cancelled", "unknown"]
 

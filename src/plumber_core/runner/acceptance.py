@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from plumber_core.model.limits import DISK_FREE, DISK_FREE_SHARE, SPOOL_CAP_AGENT
-from plumber_core.protocol.messages import DISK_PRESSURE, STOPPING
+from plumber_core.protocol.messages import DISK_PRESSURE, RESTARTING, STOPPING
 from plumber_core.runner.clock import CLOCK, Clock
 from plumber_core.runner.disk import DISK, Disk
 from plumber_core.runner.wire import SPOOL_NAME
@@ -60,11 +61,13 @@ class Room:
 class Acceptance:
     """Says ``refuses``. ``stopping`` is set when the agent only waits for what runs.
 
+    ``restarting`` says whether its machine is about to go down: a step that began now would be lost.
+
     The disk is looked at with each renewal, which tells the server, and not for each step: that would delay it.
     """
 
-    def __init__(self, room: Room | None) -> None:
-        self._room = room
+    def __init__(self, room: Room | None, restarting: Callable[[], bool] = lambda: False) -> None:
+        self._room, self._restarting = room, restarting
         self._short = False
         self.stopping = False
 
@@ -77,6 +80,8 @@ class Acceptance:
         """Why no steps are taken now; empty when they are."""
         if self.stopping:
             return STOPPING
+        if self._restarting():
+            return RESTARTING
         return DISK_PRESSURE if self._short else ""
 
     def disk_failed(self) -> None:

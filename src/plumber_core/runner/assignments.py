@@ -149,7 +149,7 @@ class Assignments:
         # The server counts from the renewal that the permit names, so the command does, too.
         command = build_command(assignment, self._around, until - self._permits.ttl)
         spec = assignment.spec
-        tracked.stop_after = spec.stop_after
+        tracked.stop_after, tracked.restarts = spec.stop_after, command.restarts is not None
         meta: dict[str, Any] = {"execution": spec.execution, "task": spec.task, "step": spec.step}
         if spec.stop_after is not None:
             meta[STOP_AFTER] = spec.stop_after

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from plumber_core.protocol.digest import LogDigest
 from plumber_core.protocol.messages import Held, HeldState, Outcome
+from plumber_core.runner.restarts import META as RESTARTS
 from plumber_core.runner.supervision import Exited, ExitInfo, Grew, Record, Started
 
 STOP_AFTER, MASKED = "stop_after", "masked"
@@ -33,6 +34,8 @@ class Tracked:
     settled: bool = False
     about: dict[str, str] = field(default_factory=dict)
     stop_after: float | None = None
+    restarts: bool = False
+    """It ends with another boot of this machine."""
     masked: bool = False
     """It has secrets, which only the end of its supervised life takes out of what it hands on."""
     digest: LogDigest = field(default_factory=LogDigest)
@@ -54,6 +57,7 @@ class Tracked:
             return
         self.state, self.boot_id, self.exit = record.state, record.boot_id, record.exit
         self.log_end = max(self.log_end, record.log_end)
+        self.restarts = RESTARTS in record.meta
         self.masked = bool(record.meta.get(MASKED, self.masked))
         self.about = {key: record.meta[key] for key in ("task", "step") if key in record.meta}
         self.changed.set()
@@ -93,6 +97,10 @@ class Attempts:
     def any_counts_renewals(self) -> bool:
         """Say whether a command here has to end when the control plane is away for long."""
         return any(tracked.stop_after is not None and tracked.occupies for tracked in self._tracked.values())
+
+    def any_restarts(self) -> bool:
+        """Say whether this machine was asked to restart and has not yet."""
+        return any(tracked.restarts and tracked.occupies for tracked in self._tracked.values())
 
     def occupied(self) -> int:
         """Return how many slots are taken."""
@@ -154,8 +162,8 @@ class Attempts:
             await self._fewer.wait()
 
     async def all_told(self) -> None:
-        """Wait until the server knows everything of every attempt."""
-        while self._tracked:
+        """Wait until the server knows everything of every attempt but those that only another boot ends."""
+        while any(not (tracked.restarts and tracked.occupies) for tracked in self._tracked.values()):
             self._fewer.clear()
             await self._fewer.wait()
 

@@ -61,6 +61,15 @@ class Book:
         except OSError:
             self._write_anew()
 
+    def made_durable(self) -> str:
+        """Make everything durable before the machine is asked to restart; return why that is impossible, if it is."""
+        try:
+            self.sync()
+        except OSError as error:
+            return error.strerror or str(error)
+        crash_point("supervisor.restart_synced")
+        return ""
+
     def _write_anew(self) -> None:
         """Put everything into a second file: the first one cannot be trusted with it any more."""
         self.journal.rewrite(self.ledger.compacted(self._clock.wall()))

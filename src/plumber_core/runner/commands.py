@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plumber_core.model.restarts import return_within
 from plumber_core.plugins.settings import DISABLE_VARIABLE, FOLDER_VARIABLE
 from plumber_core.protocol.messages import Assignment, StepSpec
 from plumber_core.runner.supervision import Command
@@ -54,6 +55,7 @@ def build_command(assignment: Assignment, around: Surroundings, renewed: float =
         stdin=_stdin(spec, around),
         stop_after=spec.stop_after,
         renewed=renewed,
+        restarts=return_within(spec.uses, spec.params),
         masked=bool(spec.secrets),
     )
 

@@ -28,6 +28,7 @@ from plumber_core.plugins.params import describe_executor, load_params
 from plumber_core.plugins.settings import PluginSettings
 from plumber_core.runner.command_start import start_command
 from plumber_core.runner.commands import OF_PROVIDERS
+from plumber_core.runner.restarts import VARIABLE
 from plumber_core.runner.secret_values import NoSecret, fetch_secrets, filled_in, tell_masks, too_short
 
 USAGE, CANNOT_BEGIN, NOT_FOUND = 2, 125, 127
@@ -77,6 +78,8 @@ def _run(kind: str, request: Mapping[str, Any]) -> int:
         return _complain(f"uses: {kind} is not installed here; see `executor_host --describe`", NOT_FOUND)
     params = load_params(executor, request.get("params", {}))
     if (command := executor.command(params)) is not None:
+        if command.restarts_host and not os.environ.get(VARIABLE):
+            return _complain("the supervisor here waits for no restart: it is of an older release", CANNOT_BEGIN)
         return start_command(command, request.get("stdin") if command.stdin is None else command.stdin)
     return _run_here(executor, params)
 

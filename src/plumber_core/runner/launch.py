@@ -15,12 +15,13 @@ from pathlib import Path
 
 from plumber_core.crash import CRASH_AT, FREEZE_AT
 from plumber_core.errors import LinkBusy, Unavailable
+from plumber_core.runner.clock import BOOT_ID_FILE
 from plumber_core.runner.wire import LINK_LOCK, LOG_NAME, SOCKET_NAME, SPOOL_NAME
 
 START_LIMIT = 20.0
 """Seconds; a start takes 0.1, recovery of a large spool on a loaded machine more."""
 _MAIN = Path(__file__).with_name("supervisor_main.py")
-_PASSED_ON = ("PATH", "TZ", CRASH_AT, FREEZE_AT)
+_PASSED_ON = ("PATH", "TZ", CRASH_AT, FREEZE_AT, BOOT_ID_FILE)
 
 
 class Launcher:

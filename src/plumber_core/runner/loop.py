@@ -79,7 +79,7 @@ class AgentLoop:
         self._describe = describe
         self._load = load
         self._attempts = Attempts()
-        self._acceptance = Acceptance(room)
+        self._acceptance = Acceptance(room, self._attempts.any_restarts)
         self._draining: asyncio.Task[None] | None = None
         self._slots = Slots(self._attempts, slots, world.clock)
         self._world = world

@@ -23,6 +23,8 @@ class Command:
     stdin: bytes | None = None
     stop_after: float | None = None
     renewed: float = 0.0
+    restarts: float | None = None
+    """Seconds in which the machine has to have restarted by it: another boot is the end of its attempt."""
     masked: bool = False
     """It begins as the executor host, which tells what to hide in its output before there is any."""
 
@@ -31,8 +33,8 @@ class Command:
 class ExitInfo:
     """How an attempt ended. ``exit_code`` is None when a signal ended it or nobody saw the end; ``error`` is a code
     (``path_missing not_a_directory permission_denied cannot_start timeout idle_timeout supervisor_died rebooted
-    journal_damaged``) with ``detail`` beside it. ``orphans`` counts processes that were left running, ``output``
-    the bytes in the file of outputs."""
+    journal_damaged restart_failed not_restarted restart_asked``) with ``detail`` beside it. ``orphans`` counts
+    processes that were left running, ``output`` the bytes in the file of outputs."""
 
     state: Literal["succeeded", "failed", "timed_out", "cancelled", "unknown"]
     exit_code: int | None = None

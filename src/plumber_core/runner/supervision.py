@@ -183,6 +183,8 @@ class SupervisorClient:
             "stop_after": command.stop_after,
             "renewed": command.renewed,
         }
+        if command.restarts is not None:
+            fields["restarts"] = command.restarts
         if command.masked:
             fields["masked"] = True
         return self._ask("spawn", attempt=attempt, command=fields, permit_until=permit_until, meta=meta)

@@ -17,13 +17,16 @@ from plumber_core.runner.beginnings import Beginnings
 from plumber_core.runner.book import Book
 from plumber_core.runner.channel import Channel
 from plumber_core.runner.custody import Custody
+from plumber_core.runner.growth import Growth
 from plumber_core.runner.journal import NOBODY, encode_record
 from plumber_core.runner.keeper import Keeper
 from plumber_core.runner.kept import MOST_BYTES
+from plumber_core.runner.ledger import Entry
 from plumber_core.runner.machine import Machine
 from plumber_core.runner.process import CannotStart
 from plumber_core.runner.recovery import recover
 from plumber_core.runner.requests import Refusal, checked, named
+from plumber_core.runner.restarts import Ended, Restarts
 from plumber_core.runner.wire import JOURNAL_NAME, SPOOL_NAME, WIRE_VERSION, Message
 from plumber_core.version import __version__
 
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
 PERMIT_SLACK = 1.0
 """Seconds that may pass between the receipt of a permit that is still good and the start."""
 MAX_DETAIL = 1000
-GREW_EVERY = 0.01
 RETRY_WRITE = 0.25
 SPOOL_CAP = 64 * 1024 * 1024
 
@@ -57,15 +59,17 @@ class Supervisor:
         self._boot = self._clock.boot_id()
         self._book = Book(f"{folder}/{JOURNAL_NAME}", self._disk, self._clock)
         self._reactor = self._processes.reactor(self._reap)
-        self._custody = Custody(self._reactor, folder, machine, self._grew, self._reaped, self._ended)
+        self._custody = Custody(
+            self._reactor, folder, machine, lambda run: self._growth.note(run), self._reaped, self._ended
+        )
+        self._growth = Growth(self._custody.live, self._tell)
+        self._restarts = Restarts()
         self._beginnings = Beginnings(self._book)
         self._link: Channel | None = None
         self._cap = SPOOL_CAP
         self._durable_now = self._leaving = False
         self._idle_exit, self._idle_since = idle_exit, self._clock.boottime()
-        self._grown: dict[str, None] = {}
-        self._grew_at = 0.0
-        self._unwritten: list[tuple[Running, dict[str, Any]]] = []
+        self._unwritten: list[Ended] = []
         self._keeper = Keeper(self._book, self._custody.spares, self._spool, machine)
         self._verbs: dict[str, Callable[[Message], Any]] = {
             "inventory": self._inventory,
@@ -83,7 +87,7 @@ class Supervisor:
         self._listener = listener
         listener.setblocking(False)
         self._reactor.add(listener.fileno(), self._accept)
-        recover(self._book, self._spool, self._boot, self._disk, self._processes)
+        self._restarts.resume(recover(self._book, self._spool, self._boot, machine))
 
     def run(self) -> None:
         """Serve until there is nothing left to do."""
@@ -101,8 +105,9 @@ class Supervisor:
         now = self._clock.boottime()
         self._custody.tick(now)
         self._tell_starts(now)
+        self._unwritten += self._restarts.overdue(now)
         self._write_ends()
-        self._tell_growth(now)
+        self._growth.tell(now, self._link)
         if self._custody.starved:
             self._keeper.make_room()
         if self._book.tick(now):
@@ -129,8 +134,7 @@ class Supervisor:
         """Return when ``turn`` has something to do by itself (boot clock)."""
         now = self._clock.boottime()
         deadlines = [self._custody.deadline(now), self._book.deadline(), self._beginnings.deadline()]
-        if self._grown:
-            deadlines.append(self._grew_at + GREW_EVERY)
+        deadlines += [self._growth.deadline(), self._restarts.deadline()]
         if self._unwritten:
             deadlines.append(now + RETRY_WRITE)
         if self._link is None and not self._custody.live:
@@ -218,7 +222,8 @@ class Supervisor:
             return "known"
         if self._too_old(message, 0.0):
             return self._stale(attempt)
-        begin = {"attempt": attempt, "kind": "spawning", "boot": self._boot, "meta": message["meta"]}
+        meta = Restarts.begin(command, message["meta"], self._clock.boottime(), self._clock.wall())
+        begin = {"attempt": attempt, "kind": "spawning", "boot": self._boot, "meta": meta}
         run = self._prepare(attempt, command, len(encode_record(begin)))
         try:
             self._write(begin)
@@ -229,6 +234,8 @@ class Supervisor:
         if self._too_old(message, PERMIT_SLACK):
             self._custody.abandon(run)
             return self._stale(attempt)
+        if meta is not message["meta"] and (reason := self._book.made_durable()):
+            return self._not_started(run, "cannot_start", reason)
         return self._start(run, command)
 
     def _too_old(self, message: Message, slack: float) -> bool:
@@ -269,8 +276,9 @@ class Supervisor:
     def _not_started(self, run: Running, code: str, detail: str) -> str:
         """Record why; the event follows the answer."""
         self._custody.abandon(run)
-        self._unwritten.append((run, {"state": "failed", "error": code, "detail": detail[:MAX_DETAIL]}))
-        self._record_end(*self._unwritten[-1])
+        failed = {"state": "failed", "error": code, "detail": detail[:MAX_DETAIL]}
+        self._unwritten.append(Ended(run.attempt, run.log.end, failed))
+        self._record_end(self._unwritten[-1])
         return "failed"
 
     def _tell_starts(self, now: float) -> None:
@@ -299,6 +307,8 @@ class Supervisor:
         run = self._custody.live.get(message["attempt"])
         if run is not None:
             self._custody.cancel(run, message.get("grace"), bool(message.get("kill")))
+        elif (waited := self._restarts.cancelled(message["attempt"])) is not None:
+            self._unwritten.append(waited)
         return True
 
     def _forget(self, message: Message) -> bool:
@@ -343,27 +353,11 @@ class Supervisor:
 
     # What the commands do
 
-    def _grew(self, run: Running) -> None:
-        self._grown[run.attempt] = None
-
-    def _tell_growth(self, now: float) -> None:
-        """Tell how far logs have grown: at once, then at most once each ``GREW_EVERY``."""
-        if not self._grown or now < self._grew_at + GREW_EVERY:
-            return
-        self._grew_at = now
-        if self._link is not None and self._link.congested:
-            return
-        for attempt in self._grown:
-            run = self._custody.live.get(attempt)
-            if run is not None:
-                self._tell(event="grew", attempt=attempt, end=run.log.end)
-        self._grown.clear()
-
     def _reaped(self, run: Running) -> None:
         """Keep the outcome of a command whose output is still awaited: we might die before it is drained."""
         if self._beginnings.drop(run.attempt):
             self._tell(event="started", attempt=run.attempt, pid=run.pid)
-        if run.log.blocked:
+        if run.log.blocked or self._restarts.expects(self._entry(run), run.result()):
             return  # bytes that the disk refuses would be lost with us, and the log would seem to be whole
         try:
             self._book.write({"attempt": run.attempt, "kind": "reaped", "exit": run.result()})
@@ -373,21 +367,28 @@ class Supervisor:
         crash_point("supervisor.reaped_written")
 
     def _ended(self, run: Running, result: dict[str, Any]) -> None:
-        self._grown.pop(run.attempt, None)
-        self._beginnings.drop(run.attempt)
-        self._unwritten.append((run, result))
-        self._write_ends()
+        self._growth.drop(run.attempt)
+        told = not self._beginnings.drop(run.attempt)
+        self._entry(run).end = run.log.end
+        if not self._restarts.waits(self._entry(run), result):
+            self._unwritten.append(Ended(run.attempt, run.log.end, result))
+            self._write_ends()
+        elif not told:
+            self._tell(event="started", attempt=run.attempt, pid=run.pid)
+
+    def _entry(self, run: Running) -> Entry:
+        return self._book.ledger.entries[run.attempt]
 
     def _write_ends(self) -> None:
         """Write exits, then tell them; what the disk refuses is tried again at the next turn."""
-        while self._unwritten and self._record_end(*self._unwritten[0]):
-            run, _ = self._unwritten.pop(0)
-            self._tell(event="exited", record=self._book.ledger.entries[run.attempt].view())
+        while self._unwritten and self._record_end(self._unwritten[0]):
+            ended = self._unwritten.pop(0)
+            self._tell(event="exited", record=self._book.ledger.entries[ended.attempt].view())
 
-    def _record_end(self, run: Running, result: dict[str, Any]) -> bool:
+    def _record_end(self, ended: Ended) -> bool:
         try:
-            if self._book.ledger.entries[run.attempt].exit is None:
-                self._book.write({"attempt": run.attempt, "kind": "exit", "exit": result, "end": run.log.end})
+            if self._book.ledger.entries[ended.attempt].exit is None:
+                self._book.write({**ended._asdict(), "kind": "exit"})
                 crash_point("supervisor.exit_written")
             if self._durable_now:
                 self._book.sync()

@@ -26,6 +26,8 @@ REASONS = {
     "agent_conflict": N_("another copy of {agent} is alive, so neither gets steps: plumber agent rotate"),
     "agent_disk_pressure": N_("{agent} is short of disk and takes no steps for now"),
     "agent_stopping": N_("{agent} is about to stop and takes no steps any more"),
+    "agent_restarting": N_("{agent} is about to restart and takes no steps until it is back"),
+    "host_restarts": N_("its host restarts since {since} and has to be back by {until}"),
     "agent_refuses": N_("{agent} takes no steps for now: {reason}"),
     "no_free_slot": N_("{agent} is busy: {running} of its {slots} slots are taken"),
     "agent_takes": N_("{agent} is about to take it"),
@@ -62,6 +64,15 @@ TIMEOUTS = {
 }
 
 
+ENDS = {
+    "rebooted": N_("host rebooted: how it ended is unknown"),
+    "not_restarted": N_("its host was asked to restart and did not in time"),
+    "not_back": N_("its host was asked to restart and has not come back"),
+    "restart_failed": N_("its host could not be asked to restart, see its output"),
+    "restart_asked": N_("its host was asked to restart already and may still do so"),
+}
+
+
 def outcome_text(step: StepExecutionView, attempt: AttemptView | None) -> str:
     """Return ``exit 3``, a signal's name or what else ended the step; empty when it simply succeeded."""
     if step.state is StepState.SUCCEEDED or attempt is None:
@@ -89,6 +100,8 @@ def _detail(attempt: AttemptView) -> str:
     detail, error = sanitise(attempt.detail, colours=False), attempt.error or ""
     if error in TIMEOUTS and detail:
         return _(TIMEOUTS[error], limit=detail)
+    if error in ENDS and not detail:
+        return _(ENDS[error])
     return detail or sanitise(error.replace("_", " "), colours=False)
 
 

@@ -11,6 +11,8 @@ class Command:
     """What to start: ``argv``, then the path of a file holding ``script`` if there is one, then
     ``arguments``. ``stdin`` is what it finds on its standard input; None leaves it what the step gives.
 
+    With ``restarts_host`` it is started only where the end of its attempt is another boot of the machine.
+
     Whoever starts the command writes the script to a private file that lives as long as the attempt.
     """
 
@@ -18,6 +20,7 @@ class Command:
     script: str | None = None
     arguments: tuple[str, ...] = ()
     stdin: str | None = None
+    restarts_host: bool = False
 
     def resolve(self, script_path: str | None = None) -> Sequence[str]:
         """Return the whole argument vector.
