@@ -102,3 +102,18 @@ def test_revoking_and_forgetting_ask_first(fleet: Visitor) -> None:
         expect(_row(fleet, name)).to_have_count(0)
     with pytest.raises(CallFailed, match="not_found"):
         fleet.server.call("agent.show", agent="blue-1")
+
+
+def test_a_saved_group_is_shown_alone(fleet: Visitor) -> None:
+    fleet.server.call("group.save", name="sea", expression="team=2", description="those at the sea")
+    try:
+        fleet.open("/fleet")
+        fleet.page.get_by_role("combobox", name="Group").select_option(label="sea (1)")
+        expect(fleet.page.get_by_role("row")).to_have_count(2)
+        expect(_row(fleet, "blue-2")).to_be_visible()
+        expect(fleet.page.get_by_title("those at the sea")).to_be_visible()
+        fleet.page.get_by_placeholder("Name, label or host").fill("blue-1")
+        fleet.page.get_by_role("button", name="Clear the filter").click()
+        expect(_row(fleet, "blue-1")).to_be_visible()
+    finally:
+        fleet.server.call("group.delete", name="sea")
