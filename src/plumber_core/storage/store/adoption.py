@@ -24,6 +24,7 @@ from plumber_core.storage.store.base import (
     optional_json,
     step_row,
 )
+from plumber_core.storage.store.counters import lock_counters
 from plumber_core.storage.store.giving_back import held as held_back
 from plumber_core.storage.store.newest import seen
 from plumber_core.storage.store.turns import pass_over, settle_parts, was_passed
@@ -255,8 +256,7 @@ def _note_stray(connection: Connection, adopter: f.Adopter, one: f.HeldAttempt) 
 def settle(connection: Connection, change: f.Settlement) -> bool:
     """Write where an execution stands, in the caller's transaction. False when somebody has changed it meanwhile."""
     mine = _progress.execution_id == change.execution
-    counters = select(_progress.control).where(mine).order_by(_progress.stage).with_for_update()
-    if tuple(connection.execute(counters).scalars()) != change.controls:
+    if lock_counters(connection, change.execution) != change.controls:
         return False
     for stage, (remaining, failed) in enumerate(change.counters):
         values = {"remaining": remaining, "failed": failed, "control": _progress.control + 1}

@@ -16,11 +16,12 @@ from plumber_core.storage import tables as t
 from plumber_core.storage.guards import allows, becomes
 from plumber_core.storage.store.adoption import settle
 from plumber_core.storage.store.base import StorePart, dumps, insert_event, now, step_row
+from plumber_core.storage.store.counters import lock_counters
 from plumber_core.storage.store.executions import end_claims
 from plumber_core.storage.store.holds import decide_alone
 from plumber_core.storage.store.rounds import cells_of
 
-_execution, _step, _progress = t.executions.c, t.step_executions.c, t.progress.c
+_execution, _step = t.executions.c, t.step_executions.c
 AT_ONCE = 500
 """Steps named in one statement."""
 
@@ -35,8 +36,7 @@ class CancelPart(StorePart):
 def _cancel(connection: Connection, change: SomeCancelled) -> list[r.StepRow] | None:
     """Locks in the order of the reports, counters first: from then on nothing ends."""
     decide_alone(connection)
-    counters = select(_progress.control).where(_progress.execution_id == change.execution).order_by(_progress.stage)
-    controls = tuple(connection.execute(counters.with_for_update()).scalars())
+    controls = lock_counters(connection, change.execution)
     if controls != change.controls or cells_of(connection, change.execution) != change.cells:
         return None
     if not _note(connection, change):

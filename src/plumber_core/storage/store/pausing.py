@@ -14,6 +14,7 @@ from plumber_core.storage import tables as t
 from plumber_core.storage.script import Script
 from plumber_core.storage.store.adoption import settle
 from plumber_core.storage.store.base import StorePart, dumps, insert_event, now, step_row
+from plumber_core.storage.store.counters import lock_counters
 from plumber_core.storage.store.giving_back import give_back_claims
 from plumber_core.storage.store.halting import carry_out
 from plumber_core.storage.store.holds import decide_alone
@@ -51,11 +52,10 @@ def end_and_pause(connection: Connection, script: Script, parameters: dict[str, 
     return True
 
 
-def _lock(connection: Connection, execution: str) -> None:
+def _lock(connection: Connection, execution: str) -> tuple[int, ...]:
     """Lock in the order of the reports, counters first; before all who may hold what, as whoever decides that does."""
     decide_alone(connection)
-    counters = select(_progress.stage).where(_progress.execution_id == execution).order_by(_progress.stage)
-    connection.execute(counters.with_for_update()).all()
+    return lock_counters(connection, execution)
 
 
 def _pause(connection: Connection, change: Pausing) -> bool:
@@ -87,10 +87,7 @@ def _keep_back(connection: Connection, execution: str) -> None:
 
 def _go_on(connection: Connection, change: Continuation) -> list[r.StepRow] | None:
     execution = change.settlement.execution
-    _lock(connection, execution)
-    controls = select(_progress.control).where(_progress.execution_id == execution).order_by(_progress.stage)
-    counted = tuple(connection.execute(controls).scalars())
-    # Counters are locked: from here on nothing ends.
+    counted = _lock(connection, execution)
     if counted != change.settlement.controls or cells_of(connection, execution) != change.cells:
         return None
     row = connection.execute(select(_execution.paused_at, now().label("at")).where(_execution.id == execution)).one()

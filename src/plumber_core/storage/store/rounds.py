@@ -25,6 +25,7 @@ from plumber_core.storage.store.base import (
     now,
     optional_microseconds,
 )
+from plumber_core.storage.store.counters import lock_counters
 from plumber_core.storage.store.executions import execution_row
 from plumber_core.storage.store.holds import take
 from plumber_core.storage.store.newest import newest, seen
@@ -120,9 +121,7 @@ def cells_of(connection: Connection, execution_id: str) -> dict[m.Place, m.Cell]
 
 def _renew(connection: Connection, change: m.Renewal) -> bool:
     """Locks in the order of the reports: counters first, the execution last."""
-    mine = _progress.execution_id == change.execution
-    counters = select(_progress.control).where(mine).order_by(_progress.stage).with_for_update()
-    if tuple(connection.execute(counters).scalars()) != change.controls:
+    if lock_counters(connection, change.execution) != change.controls:
         return False
     if not _go_on(connection, change):
         return False

@@ -19,6 +19,7 @@ from plumber_core.storage.hot import PASS, START
 from plumber_core.storage.script import macros
 from plumber_core.storage.store.asking import ask
 from plumber_core.storage.store.base import StorePart, dumps, insert_event, insert_events, microseconds, now
+from plumber_core.storage.store.counters import lock_counters
 from plumber_core.storage.store.writing import passed_event, passed_json, starts_json
 
 _execution, _step, _progress = t.executions.c, t.step_executions.c, t.progress.c
@@ -34,9 +35,7 @@ class TurnPart(StorePart):
 
 def _take(connection: Connection, turn: Turn) -> bool:
     """Locks in the order of the reports: counters first, then steps, then the execution."""
-    mine = _progress.execution_id == turn.execution
-    counters = select(_progress.control).where(mine).order_by(_progress.stage).with_for_update()
-    if tuple(connection.execute(counters).scalars()) != turn.controls:
+    if lock_counters(connection, turn.execution) != turn.controls:
         return False
     running = (_execution.id == turn.execution, _execution.state == "running")
     if connection.execute(select(_execution.id).where(*running)).first() is None:
