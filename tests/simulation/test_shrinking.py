@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import pytest
 
 from plumber_core.runner import recovery
+from plumber_core.runner.journal import Record
+from plumber_core.runner.ledger import Entry
 from plumber_core.testing.simulator.faults import KINDS
 from plumber_core.testing.simulator.seeds import TRIES, shrink, try_plan
 from plumber_core.testing.simulator.simulation import Plan
@@ -16,9 +17,9 @@ DEADLY = {"supervisor_kill", "reboot", "crash_point"}
 """The faults that end a supervisor: without one of them the planted defect cannot show."""
 
 
-def planted(entry: Any, end: int, boot: str) -> dict[str, Any]:
+def planted(entry: Entry, boot: str) -> Record:
     """What a supervisor left behind is taken for proof that nothing ran."""
-    return {"attempt": entry.attempt, "kind": "void", "boot": boot}
+    return {"attempt": entry.attempt, "kind": "void", "boot": boot, "end": entry.end}
 
 
 def first_failure(seeds: range) -> tuple[Plan, str]:
@@ -32,6 +33,7 @@ def test_a_failing_plan_shrinks_to_what_it_needs_and_still_fails(monkeypatch: py
     with monkeypatch.context() as defect:
         defect.setattr(recovery, "_end_of", planted)
         plan, broken = first_failure(range(13, 200))
+        assert broken != "I0", "what is planted is a wrong rule and no crash"
         smallest = shrink(plan, broken)
         assert try_plan(smallest).broken == broken
         left = KINDS.keys() - smallest.without
